@@ -1,0 +1,267 @@
+//! The model: what images, manifests and blobs there are, without how they lie on disk, and its algebra.
+//!
+//! Maps are ordered, because order is part of the result. Each digest is held once, with every file that
+//! claims to hold it; whether a file keeps its word is found out later, by hashing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+
+use crate::digest::Digest;
+pub use crate::disk::File;
+use crate::finding::{Finding, Kind};
+use crate::manifest::{Descriptor, Manifest};
+use crate::reference::{Reference, Repository};
+
+/// Everything that a tree holds.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// The images by name. Each one's manifest is in `manifests`.
+    pub images: BTreeMap<Reference, Image>,
+    /// All manifests that were read and have the digest that names them.
+    pub manifests: BTreeMap<Digest, Manifest>,
+    /// All content, manifests too, with the files that claim to hold it.
+    pub blobs: BTreeMap<Digest, Blob>,
+    /// Which blobs a repository may serve, beyond what its images need: the name asked for, and the digest
+    /// whose content answers (the same, but for a blob that was uploaded under another algorithm).
+    pub grants: BTreeMap<Repository, BTreeMap<Digest, Digest>>,
+    /// Blobs that no repository knows but that lie in the storage.
+    pub orphans: BTreeSet<Digest>,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// The digests that the tag ever pointed at, where the layout remembers them.
+    pub history: BTreeSet<Digest>,
+    /// The folder or link that named it, for messages.
+    pub origin: PathBuf,
+}
+
+/// One digest's files.
+#[derive(Debug, Clone, Default)]
+pub struct Blob {
+    /// Every file that claims to hold it, in the order of their paths.
+    pub files: Vec<File>,
+}
+
+/// All that an image stands on.
+#[derive(Debug, Default)]
+pub struct Closure<'c> {
+    /// Its manifests, children before parents, with their heights: an image without children has 0.
+    pub manifests: Vec<(Digest, u32)>,
+    /// Its blobs, each digest once, in the digests' order.
+    pub blobs: BTreeMap<Digest, &'c Descriptor>,
+    /// The manifests that it lists and the catalog does not have.
+    pub absent: BTreeMap<Digest, &'c Descriptor>,
+    /// The layers that are to be fetched from URLs and that the catalog does not have.
+    pub foreign: BTreeMap<Digest, &'c Descriptor>,
+}
+
+impl Catalog {
+    /// Follows an image's manifests down to all that it stands on.
+    ///
+    /// Each digest is visited once, so lists that share children, however deep, stay cheap.
+    #[must_use]
+    pub fn closure(&self, root: Digest) -> Closure<'_> {
+        let mut closure = Closure::default();
+        let mut heights: HashMap<Digest, u32> = HashMap::new();
+        let mut entered: HashSet<Digest> = HashSet::new();
+        let mut path = vec![root];
+        while let Some(&digest) = path.last() {
+            let Some(manifest) = self.manifests.get(&digest) else {
+                path.pop();
+                continue;
+            };
+            if entered.insert(digest) {
+                for child in &manifest.manifests {
+                    if !self.manifests.contains_key(&child.digest) {
+                        closure.absent.insert(child.digest, child);
+                    } else if !entered.contains(&child.digest) {
+                        path.push(child.digest);
+                    }
+                }
+                continue;
+            }
+            path.pop();
+            if heights.contains_key(&digest) {
+                continue;
+            }
+            let children = manifest.manifests.iter().filter_map(|child| heights.get(&child.digest));
+            let height = children.max().map_or(0, |height| height + 1);
+            heights.insert(digest, height);
+            closure.manifests.push((digest, height));
+            for blob in manifest.blobs() {
+                let is_elsewhere = blob.is_foreign && !self.blobs.contains_key(&blob.digest);
+                let blobs = if is_elsewhere { &mut closure.foreign } else { &mut closure.blobs };
+                blobs.insert(blob.digest, blob);
+            }
+        }
+        closure
+    }
+
+    /// Which images stand on each digest.
+    #[must_use]
+    pub fn users(&self) -> HashMap<Digest, BTreeSet<&Reference>> {
+        let mut users: HashMap<Digest, BTreeSet<&Reference>> = HashMap::new();
+        for (reference, image) in &self.images {
+            let closure = self.closure(image.digest);
+            let manifests = closure.manifests.iter().map(|(digest, _)| digest);
+            for digest in manifests.chain(closure.blobs.keys()).chain(closure.absent.keys()) {
+                users.entry(*digest).or_default().insert(reference);
+            }
+        }
+        users
+    }
+
+    /// Says which images are here only in part, by their makers' leave: lists without all their manifests,
+    /// layers that are fetched from elsewhere.
+    #[must_use]
+    pub fn partial_images(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (reference, image) in &self.images {
+            let Closure { absent, foreign, .. } = self.closure(image.digest);
+            let listed = absent.into_iter().filter(|(digest, _)| !self.blobs.contains_key(digest));
+            for (kind, missing) in [(Kind::SparseIndex, listed.collect()), (Kind::ForeignLayer, foreign)] {
+                let Some((first, _)) = missing.first_key_value() else { continue };
+                let names = missing.values().map(|descriptor| match &descriptor.platform {
+                    Some(platform) => platform.to_string(),
+                    None => descriptor.digest.to_string(),
+                });
+                let names = names.collect::<Vec<_>>().join(", ");
+                findings.push(Finding::at(kind, &image.origin).of(*first).expected(names).breaks(reference));
+            }
+        }
+        findings
+    }
+
+    /// Adds a file that claims to hold `digest`.
+    pub fn add_file(&mut self, digest: Digest, file: File) {
+        self.blobs.entry(digest).or_default().files.push(file);
+    }
+
+    /// The images that a person chose, without what is there for the others' sake: history, grants and blobs
+    /// that no image needs.
+    #[must_use]
+    pub fn select(mut self, wanted: impl Fn(&Reference) -> bool) -> Self {
+        self.images.retain(|reference, _| wanted(reference));
+        self.images.values_mut().for_each(|image| image.history.clear());
+        self.grants.clear();
+        self.orphans.clear();
+        self
+    }
+
+    /// Everything but the broken images and the unsound blobs.
+    #[must_use]
+    pub fn without(mut self, broken: &BTreeSet<Reference>, unsound: &BTreeSet<Digest>) -> Self {
+        self.images.retain(|reference, _| !broken.contains(reference));
+        self.orphans.retain(|digest| !unsound.contains(digest));
+        for grants in self.grants.values_mut() {
+            grants.retain(|_, target| !unsound.contains(target));
+        }
+        self
+    }
+}
+
+/// Gives each image its name; two different images under one name are refused, both of them.
+pub fn gather(
+    named: impl IntoIterator<Item = (Reference, Image)>,
+) -> (BTreeMap<Reference, Image>, Vec<Finding>) {
+    let mut images: BTreeMap<Reference, Image> = BTreeMap::new();
+    let mut conflicts: BTreeMap<Reference, Finding> = BTreeMap::new();
+    for (reference, image) in named {
+        match images.get_mut(&reference) {
+            None => {
+                images.insert(reference, image);
+            }
+            Some(first) if first.digest == image.digest => first.history.extend(image.history),
+            Some(first) => {
+                let finding = Finding::at(Kind::NameConflict, &image.origin)
+                    .expected(format_args!("{} of {}", first.digest, first.origin.display()))
+                    .found(image.digest)
+                    .breaks(&reference);
+                conflicts.insert(reference, finding);
+            }
+        }
+    }
+    images.retain(|reference, _| !conflicts.contains_key(reference));
+    (images, conflicts.into_values().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Algorithm;
+
+    fn digest(text: &str) -> Digest {
+        Digest::of(Algorithm::Sha256, text.as_bytes())
+    }
+
+    fn descriptor(name: &str) -> Descriptor {
+        Descriptor { media_type: "".into(), digest: digest(name), size: 1, platform: None, is_foreign: false }
+    }
+
+    fn manifest(children: &[&str], layers: &[&str]) -> Manifest {
+        Manifest {
+            kind: crate::manifest::Kind::OciIndex,
+            size: 1,
+            config: None,
+            layers: layers.iter().map(|name| descriptor(name)).collect(),
+            manifests: children.iter().map(|name| descriptor(name)).collect(),
+        }
+    }
+
+    fn catalog(manifests: &[(&str, Manifest)]) -> Catalog {
+        let manifests = manifests.iter().map(|(name, manifest)| (digest(name), manifest.clone())).collect();
+        Catalog { manifests, ..Catalog::default() }
+    }
+
+    #[test]
+    fn a_closure_lists_children_first_and_each_digest_once() {
+        let catalog = catalog(&[
+            ("root", manifest(&["inner", "leaf", "gone"], &[])),
+            ("inner", manifest(&["leaf"], &["cache"])),
+            ("leaf", manifest(&[], &["a", "b"])),
+        ]);
+        let closure = catalog.closure(digest("root"));
+        assert_eq!(closure.manifests, [(digest("leaf"), 0), (digest("inner"), 1), (digest("root"), 2)]);
+        assert_eq!(closure.blobs.len(), 3);
+        assert_eq!(closure.absent.keys().collect::<Vec<_>>(), [&digest("gone")]);
+    }
+
+    #[test]
+    fn lists_that_fan_out_stay_cheap_and_cycles_end() {
+        let names: Vec<String> = (0..60).map(|level| format!("level {level}")).collect();
+        let mut manifests = Vec::new();
+        for pair in names.windows(2) {
+            manifests.push((pair[0].as_str(), manifest(&[&pair[1], &pair[1], &pair[1]], &[])));
+        }
+        manifests.push((names[59].as_str(), manifest(&["level 0"], &["a"])));
+        let catalog = catalog(&manifests);
+        assert_eq!(catalog.closure(digest("level 0")).manifests.len(), 60);
+    }
+
+    #[test]
+    fn different_images_under_one_name_are_refused() {
+        let image = |content: &str, origin: &str| Image {
+            digest: digest(content),
+            history: BTreeSet::new(),
+            origin: origin.into(),
+        };
+        let name = |text: &str| Reference {
+            host: None,
+            repository: text.parse().unwrap(),
+            identifier: crate::reference::Identifier::Tag("1".parse().unwrap()),
+        };
+        let (images, findings) = gather([
+            (name("a"), image("x", "one")),
+            (name("a"), image("y", "two")),
+            (name("b"), image("x", "three")),
+            (name("b"), image("x", "four")),
+        ]);
+        assert_eq!(images.keys().map(ToString::to_string).collect::<Vec<_>>(), ["b:1"]);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].kind, Kind::NameConflict);
+    }
+}

@@ -1,0 +1,202 @@
+//! The command line: what can be asked, and how it is understood.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{self, Conversion, Ending, Statistics};
+use crate::disk::Share;
+use crate::layout::{self, Layout};
+use crate::names::HostRule;
+use crate::progress::Progress;
+use crate::report::Format;
+use crate::select::Selection;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  any other failure
+  2  the command line was not understood
+  3  the environment: no permission, no space, input or output failed
+  4  the content: a digest mismatch, a missing blob, an invalid manifest, two images under one name";
+
+/// Converts container images between skopeo's dir: trees and registry storage, offline, verified, each layer
+/// once.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// How many threads work [default: one for each processor]
+    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// No progress on standard error; warnings and errors still
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// What standard output gets
+    #[arg(long, global = true, value_enum, default_value_t = FormatArg::Text)]
+    format: FormatArg,
+    #[arg(long, global = true, hide = true, conflicts_with = "format")]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Convert images into registry storage
+    ///
+    /// SRC is a tree of dir: images at any depth, as `skopeo sync` writes it, or registry storage. DST is the
+    /// folder that a registry sees as <rootdirectory>/docker; it gets registry/v2/{blobs,repositories}. What is
+    /// there already stays, and is verified where an image needs it.
+    ToRegistry(Convert),
+    /// Convert images into a tree of dir: images, one folder a tag
+    ///
+    /// SRC is registry storage (the registry's root directory, its docker, or docker/registry/v2) or a tree of
+    /// dir: images. DST gets <repository>:<tag>/ folders that skopeo reads, syncs and may overwrite.
+    ToDir {
+        #[command(flatten)]
+        convert: Convert,
+        /// Also convert images that only a digest names, into <repository>@<digest>/
+        #[arg(long)]
+        untagged: bool,
+    },
+    /// Show what images weigh, what they share, and what a patch against a base would carry
+    ///
+    /// Each PATH is a tree of dir: images or registry storage; without any, those below the current folder.
+    Stats {
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// A tree that a site has: show what a patch package against it would carry; may be repeated
+        #[arg(long, value_name = "PATH")]
+        base: Vec<PathBuf>,
+        #[command(flatten)]
+        select: Select,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Convert {
+    #[arg(value_name = "SRC")]
+    source: PathBuf,
+    #[arg(value_name = "DST")]
+    destination: PathBuf,
+    #[command(flatten)]
+    select: Select,
+    /// What becomes of a registry's host in front of a name, such as docker.io/ or localhost:5000/
+    #[arg(long, value_enum, default_value_t = HostArg::Strip)]
+    host: HostArg,
+    /// How blobs are shared with the source
+    #[arg(long, value_enum, default_value_t = LinkArg::Auto)]
+    link: LinkArg,
+    /// Check sizes only: trust that every blob has the digest that its name claims
+    #[arg(long)]
+    no_verify: bool,
+    /// Convert the sound images even if others are broken; the exit code is still 4
+    #[arg(long)]
+    keep_going: bool,
+    /// Show what would be done; hash nothing and write nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+struct Select {
+    /// Only images whose <repository>:<tag> matches; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// No images whose <repository>:<tag> matches; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum HostArg {
+    /// Leave it out
+    Strip,
+    /// Keep it where the target's names can hold it
+    Keep,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LinkArg {
+    /// By hard link, else by clone, else by copy
+    Auto,
+    /// By hard link or not at all
+    Hardlink,
+    /// By clone, else by copy
+    Reflink,
+    /// By copy
+    Copy,
+}
+
+/// Does what the command line asks.
+///
+/// # Errors
+/// When the world is not as it has to be; wrong data is an [`Ending`].
+pub fn run(cli: Cli) -> Result<Ending> {
+    let Cli { command, common } = cli;
+    if let Some(jobs) = common.jobs {
+        rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs)).build_global()?;
+    }
+    match command {
+        Command::ToRegistry(convert) => convert.run(&layout::Registry, false, &common),
+        Command::ToDir { convert, untagged } => convert.run(&layout::Dir, !untagged, &common),
+        Command::Stats { paths, base, select } => commands::stats(&Statistics {
+            paths: &paths,
+            bases: &base,
+            selection: &select.read()?,
+            format: common.format(),
+        }),
+    }
+}
+
+impl Convert {
+    fn run(&self, target: &'static dyn Layout, tagged_only: bool, common: &Common) -> Result<Ending> {
+        commands::convert(&Conversion {
+            source: &self.source,
+            destination: &self.destination,
+            target,
+            selection: &self.select.read()?,
+            tagged_only,
+            hosts: match self.host {
+                HostArg::Strip => HostRule::Strip,
+                HostArg::Keep => HostRule::Keep,
+            },
+            share: match self.link {
+                LinkArg::Auto => Share::Auto,
+                LinkArg::Hardlink => Share::HardLink,
+                LinkArg::Reflink => Share::Reflink,
+                LinkArg::Copy => Share::Copy,
+            },
+            verifies: !self.no_verify,
+            is_dry_run: self.dry_run,
+            keeps_going: self.keep_going,
+            progress: Progress::new(common.quiet),
+            format: common.format(),
+        })
+    }
+}
+
+impl Select {
+    fn read(&self) -> Result<Selection> {
+        Selection::parse(&self.include, &self.exclude)
+    }
+}
+
+impl Common {
+    fn format(&self) -> Format {
+        if self.json || self.format == FormatArg::Json { Format::Json } else { Format::Text }
+    }
+}

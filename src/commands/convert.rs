@@ -1,0 +1,202 @@
+//! `to-registry` and `to-dir`: every image of a source, verified, into another layout.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use super::Ending;
+use crate::catalog::Catalog;
+use crate::damage::{self, Damage};
+use crate::digest::Digest;
+use crate::disk::{self, Share};
+use crate::execute::{self, Means};
+use crate::finding::Finding;
+use crate::layout::{self, Content, Entry, Layout, Scan};
+use crate::manifest::Manifest;
+use crate::names::{self, HostRule};
+use crate::plan::{self, Plan};
+use crate::present::{self, Present};
+use crate::progress::Progress;
+use crate::reference::Reference;
+use crate::report::{self, Findings, Format};
+use crate::select::Selection;
+use crate::stats::need;
+use crate::tally::Tally;
+use crate::verify::{self, Claim, Depth, Verdict};
+
+/// What a conversion was asked.
+pub struct Conversion<'a> {
+    /// The tree to read, of whatever layout.
+    pub source: &'a Path,
+    /// The folder to write to.
+    pub destination: &'a Path,
+    /// How to lay it out.
+    pub target: &'static dyn Layout,
+    /// Which images.
+    pub selection: &'a Selection,
+    /// Whether images without a tag are left out.
+    pub tagged_only: bool,
+    /// What becomes of hosts.
+    pub hosts: HostRule,
+    /// How blobs may be shared.
+    pub share: Share,
+    /// Whether every byte is hashed.
+    pub verifies: bool,
+    /// Whether to stop at the plan.
+    pub is_dry_run: bool,
+    /// Whether sound images are converted even if others are not.
+    pub keeps_going: bool,
+    /// Where to show progress.
+    pub progress: Progress,
+    /// How to report.
+    pub format: Format,
+}
+
+/// Converts and reports.
+///
+/// # Errors
+/// When the source is no tree of images, or the destination cannot be written.
+pub fn convert(asked: &Conversion) -> Result<Ending> {
+    let mut report = report::Conversion::of(asked.source, asked.destination, asked.is_dry_run);
+    let (mut catalog, mut faults) = read(asked, &mut report)?;
+    let root = asked.target.destination(asked.destination)?;
+
+    let mut goal = Goal::of(asked, &root, &catalog)?;
+    let verdicts = check(asked, &root, &catalog, &goal, &mut report)?;
+    faults.extend(verdicts.values().flat_map(|verdict| verdict.faults.iter().cloned()));
+    let damage = damage::assess(&catalog, faults, &|digest| verdicts.get(digest)?.size());
+    if !damage.is_none() {
+        catalog = catalog.without(&damage.broken, &damage.unsound);
+        goal = Goal::of(asked, &root, &catalog)?;
+    }
+    report.findings = damage.findings;
+
+    let mut plan = plan::plan(&root, goal.entries, &goal.present, &verdicts);
+    report.plans(&plan);
+    if asked.may_write(&report) {
+        catalog = place(asked, &mut plan, catalog, &verdicts, &mut report)?;
+    }
+    if asked.may_write(&report) {
+        report.outcome += execute::names(&plan, &catalog)?;
+    }
+    if asked.is_dry_run || asked.may_write(&report) {
+        report.shows(&plan, need(&catalog));
+    }
+
+    eprint!("{}", Findings(&report.findings).text());
+    report::print(&report, asked.format)?;
+    Ok(if report.findings.iter().any(Finding::is_error) { Ending::Faulty } else { Ending::Sound })
+}
+
+impl Conversion<'_> {
+    /// Whether nothing was found that forbids to write, or to write on.
+    fn may_write(&self, report: &report::Conversion) -> bool {
+        !self.is_dry_run && (self.keeps_going || !report.findings.iter().any(Finding::is_error))
+    }
+}
+
+/// What should be at the destination, and what of it is.
+struct Goal {
+    entries: Vec<Entry>,
+    present: Vec<Present>,
+}
+
+impl Goal {
+    fn of(asked: &Conversion, root: &Path, catalog: &Catalog) -> Result<Self> {
+        let entries = asked.target.entries(catalog);
+        let present = present::look(root, &entries)?;
+        Ok(Self { entries, present })
+    }
+}
+
+/// Reads the source and leaves the wanted images, under the names that they will have.
+fn read(asked: &Conversion, report: &mut report::Conversion) -> Result<(Catalog, Vec<Finding>)> {
+    let Scan { catalog, mut findings } = layout::open(asked.source)?.scan;
+    let (catalog, renamed) = names::rename(catalog, asked.hosts, asked.target);
+    findings.extend(renamed);
+    let catalog = asked.selection.apply(catalog)?;
+    let untagged = |reference: &&Reference| asked.tagged_only && !reference.is_tagged();
+    let untagged: BTreeSet<_> = catalog.images.keys().filter(untagged).cloned().collect();
+    report.untagged_left_out = untagged.len() as u64;
+    Ok((catalog.without(&untagged, &BTreeSet::new()), findings))
+}
+
+/// Verifies every blob that has to be at the destination, there or in the source.
+fn check(
+    asked: &Conversion,
+    root: &Path,
+    catalog: &Catalog,
+    goal: &Goal,
+    report: &mut report::Conversion,
+) -> Result<HashMap<Digest, Verdict>> {
+    let depth = match () {
+        () if asked.is_dry_run || !asked.verifies => Depth::Sizes,
+        () if asked.share == Share::Copy => Depth::BytesWhenCopied,
+        () if disk::device_of(asked.source)? != disk::device_of(root)? => Depth::BytesWhenCopied,
+        () => Depth::Bytes,
+    };
+    let claims = claims(catalog, goal);
+    let bar = asked.progress.bytes("verifying", claims.iter().map(|(_, claim)| claim.size()).sum());
+    let started = Instant::now();
+    let verdicts = verify::verify(&claims, depth, &|bytes| bar.add(bytes));
+    drop(bar);
+    for verdict in verdicts.values() {
+        report.verified += verdict.hashed;
+    }
+    asked.progress.say(|| {
+        let Tally { bytes, .. } = report.verified;
+        format!("verified {} at {}", report::bytes(bytes), report::rate(bytes, started.elapsed()))
+    });
+    Ok(verdicts)
+}
+
+/// Which files claim to hold what has to be at the destination.
+fn claims(catalog: &Catalog, goal: &Goal) -> Vec<(Digest, Claim)> {
+    let mut claims: BTreeMap<Digest, Claim> = BTreeMap::new();
+    for (entry, present) in goal.entries.iter().zip(&goal.present) {
+        let Content::Blob(digest) = entry.content else { continue };
+        let claim = claims.entry(digest).or_default();
+        if let Present::Blob(file) = present {
+            claim.placed.push(file.clone());
+        }
+    }
+    for descriptor in catalog.manifests.values().flat_map(Manifest::blobs) {
+        if let Some(claim) = claims.get_mut(&descriptor.digest) {
+            claim.sizes.insert(descriptor.size);
+        }
+    }
+    for (digest, claim) in &mut claims {
+        claim.sources = catalog.blobs.get(digest).map(|blob| blob.files.clone()).unwrap_or_default();
+    }
+    claims.into_iter().collect()
+}
+
+/// Puts the content in place; where a copy turns out to be unsound, its images are left out of the plan.
+fn place(
+    asked: &Conversion,
+    plan: &mut Plan,
+    catalog: Catalog,
+    verdicts: &HashMap<Digest, Verdict>,
+    report: &mut report::Conversion,
+) -> Result<Catalog> {
+    let bar = asked.progress.bytes("placing", report.planned.blobs.bytes);
+    let means = Means { share: asked.share, verifies: asked.verifies, on_placed: &|bytes| bar.add(bytes) };
+    let (outcome, spoiled) = execute::content(plan, &means)?;
+    report.verified += outcome.hashed;
+    report.outcome += outcome;
+    if spoiled.faults.is_empty() {
+        return Ok(catalog);
+    }
+    let size_of = |digest: &Digest| {
+        let is_spoiled = spoiled.digests.contains(digest);
+        if is_spoiled { None } else { verdicts.get(digest)?.size() }
+    };
+    let Damage { broken, unsound, findings } = damage::assess(&catalog, spoiled.faults, &size_of);
+    let catalog = catalog.without(&broken, &unsound);
+    plan.keep_only(&asked.target.entries(&catalog));
+    report.findings.extend(findings);
+    report.findings.sort();
+    Ok(catalog)
+}

@@ -1,0 +1,75 @@
+//! `stats`: what trees weigh, what they share, and what a patch against a base would carry.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::Ending;
+use crate::catalog::Catalog;
+use crate::damage;
+use crate::finding::Finding;
+use crate::layout::{self, Tree};
+use crate::platforms::platforms;
+use crate::report::{self, BaseStats, Findings, Format, Stats, TreeStats};
+use crate::select::Selection;
+use crate::stats::{patch, weigh, weigh_images};
+
+/// What `stats` was asked.
+pub struct Statistics<'a> {
+    /// The trees; none for those below the current folder.
+    pub paths: &'a [PathBuf],
+    /// The trees that a patch would be against.
+    pub bases: &'a [PathBuf],
+    /// Which images count.
+    pub selection: &'a Selection,
+    /// How to report.
+    pub format: Format,
+}
+
+/// Weighs trees and reports.
+///
+/// # Errors
+/// When a tree is not there or cannot be read.
+pub fn stats(asked: &Statistics) -> Result<Ending> {
+    let mut trees =
+        if asked.paths.is_empty() { layout::open_below(Path::new("."))? } else { open(asked.paths)? };
+    let mut bases = open(asked.bases)?;
+    for tree in trees.iter_mut().chain(&mut bases) {
+        tree.scan.catalog = asked.selection.apply(std::mem::take(&mut tree.scan.catalog))?;
+    }
+    let findings: Vec<Finding> = trees.iter_mut().flat_map(faults).collect();
+
+    let catalogs: Vec<&Catalog> = trees.iter().map(|tree| &tree.scan.catalog).collect();
+    let platforms: Vec<_> = catalogs.iter().map(|catalog| platforms(catalog)).collect();
+    let weighed: Vec<_> = catalogs.iter().copied().zip(&platforms).collect();
+    let of_tree = |(tree, weighed): (&Tree, &(&Catalog, _))| {
+        let (per_image, shared_layers) = weigh_images(weighed.0, weighed.1);
+        let weight = weigh(std::slice::from_ref(weighed));
+        TreeStats { path: tree.path.clone(), layout: tree.layout.name(), weight, per_image, shared_layers }
+    };
+    let base_catalogs: Vec<&Catalog> = bases.iter().map(|tree| &tree.scan.catalog).collect();
+    let stats = Stats {
+        schema: "bundle.stats/1",
+        trees: trees.iter().zip(&weighed).map(of_tree).collect(),
+        total: weigh(&weighed),
+        base: (!bases.is_empty())
+            .then(|| BaseStats { paths: asked.bases.to_vec(), patch: patch(&catalogs, &base_catalogs) }),
+        findings,
+    };
+
+    eprint!("{}", Findings(&stats.findings).text());
+    report::print(&stats, asked.format)?;
+    Ok(if stats.findings.iter().any(Finding::is_error) { Ending::Faulty } else { Ending::Sound })
+}
+
+fn open(paths: &[PathBuf]) -> Result<Vec<Tree>> {
+    paths.iter().map(|path| layout::open(path)).collect()
+}
+
+/// What is wrong with a tree as far as names and sizes tell; nothing is hashed.
+fn faults(tree: &mut Tree) -> Vec<Finding> {
+    let findings = std::mem::take(&mut tree.scan.findings);
+    let catalog = &tree.scan.catalog;
+    let largest = |digest: &_| catalog.blobs.get(digest)?.files.iter().map(|file| file.size).max();
+    damage::assess(catalog, findings, &largest).findings
+}

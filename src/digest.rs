@@ -1,0 +1,248 @@
+//! Digests: the only way content is named.
+//!
+//! A digest is parsed once, at the rim, and is a value from then on. Nothing becomes a path before it was
+//! parsed here, so a hostile `sha256:../../x` ends in [`InvalidDigest`] and never in a file name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+/// The hash functions that the OCI digest grammar registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// What practically every image uses.
+    Sha256,
+    /// Accepted by readers, hardly ever written.
+    Sha384,
+    /// Accepted by readers, hardly ever written.
+    Sha512,
+}
+
+impl Algorithm {
+    /// All of them, in the order in which a name of unknown kind is tried.
+    pub const ALL: [Self; 3] = [Self::Sha256, Self::Sha384, Self::Sha512];
+
+    /// Its name in front of the colon, and in storage paths.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    /// How many hex digits its digests have.
+    #[must_use]
+    pub fn hex_length(self) -> usize {
+        match self {
+            Self::Sha256 => 64,
+            Self::Sha384 => 96,
+            Self::Sha512 => 128,
+        }
+    }
+}
+
+/// Names content by its hash; prints as `sha256:…` in lower-case hex.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Digest {
+    /// 256 bits.
+    Sha256([u8; 32]),
+    /// 384 bits.
+    Sha384([u8; 48]),
+    /// 512 bits.
+    Sha512([u8; 64]),
+}
+
+impl Digest {
+    /// Hashes bytes that are in memory already.
+    #[must_use]
+    pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    /// Reads the hex part of a digest whose algorithm is known from elsewhere, such as a folder's name.
+    ///
+    /// # Errors
+    /// When it is not exactly the algorithm's number of lower-case hex digits.
+    pub fn from_hex(algorithm: Algorithm, hex: &str) -> Result<Self, InvalidDigest> {
+        let decoded = match algorithm {
+            Algorithm::Sha256 => decode(hex).map(Self::Sha256),
+            Algorithm::Sha384 => decode(hex).map(Self::Sha384),
+            Algorithm::Sha512 => decode(hex).map(Self::Sha512),
+        };
+        decoded.ok_or_else(|| InvalidDigest(format!("{}:{hex}", algorithm.name())))
+    }
+
+    /// The hash function that it was made with.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Sha256(_) => Algorithm::Sha256,
+            Self::Sha384(_) => Algorithm::Sha384,
+            Self::Sha512(_) => Algorithm::Sha512,
+        }
+    }
+
+    /// The part behind the colon.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let bytes = self.bytes();
+        let mut hex = String::with_capacity(bytes.len() * 2);
+        for byte in bytes {
+            hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            hex.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+        hex
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Sha256(bytes) => bytes,
+            Self::Sha384(bytes) => bytes,
+            Self::Sha512(bytes) => bytes,
+        }
+    }
+}
+
+/// Decodes exactly `2 * N` lower-case hex digits; the digest grammar knows no upper case.
+fn decode<const N: usize>(hex: &str) -> Option<[u8; N]> {
+    fn nibble(digit: u8) -> Option<u8> {
+        match digit {
+            b'0'..=b'9' => Some(digit - b'0'),
+            b'a'..=b'f' => Some(digit - b'a' + 10),
+            _ => None,
+        }
+    }
+    let digits = hex.as_bytes();
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    }
+    Some(bytes)
+}
+
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        let (name, hex) = text.split_once(':').ok_or_else(|| InvalidDigest(text.to_owned()))?;
+        let algorithm = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name);
+        let algorithm = algorithm.ok_or_else(|| InvalidDigest(text.to_owned()))?;
+        Self::from_hex(algorithm, hex)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.algorithm().name(), self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Text that stood where a digest had to stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidDigest(String);
+
+impl fmt::Display for InvalidDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not a sha256, sha384 or sha512 digest in lower-case hex", self.0)
+    }
+}
+
+impl std::error::Error for InvalidDigest {}
+
+/// Makes a digest out of bytes that arrive piece by piece.
+pub enum Hasher {
+    /// For sha256 digests.
+    Sha256(Sha256),
+    /// For sha384 digests.
+    Sha384(Sha384),
+    /// For sha512 digests.
+    Sha512(Sha512),
+}
+
+impl Hasher {
+    /// Starts with no bytes seen.
+    #[must_use]
+    pub fn new(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
+            Algorithm::Sha384 => Self::Sha384(Sha384::new()),
+            Algorithm::Sha512 => Self::Sha512(Sha512::new()),
+        }
+    }
+
+    /// Takes in the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(hasher) => hasher.update(bytes),
+            Self::Sha384(hasher) => hasher.update(bytes),
+            Self::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    /// The digest of everything taken in.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        match self {
+            Self::Sha256(hasher) => Digest::Sha256(hasher.finalize().into()),
+            Self::Sha384(hasher) => Digest::Sha384(hasher.finalize().into()),
+            Self::Sha512(hasher) => Digest::Sha512(hasher.finalize().into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_what_it_parsed() {
+        for algorithm in Algorithm::ALL {
+            let digest = Digest::of(algorithm, b"layer");
+            assert_eq!(digest.to_string().parse::<Digest>(), Ok(digest));
+            assert_eq!(digest.hex().len(), algorithm.hex_length());
+        }
+        let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(Digest::of(Algorithm::Sha256, b"").to_string(), empty);
+    }
+
+    #[test]
+    fn refuses_everything_else() {
+        let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        for text in [
+            String::new(),
+            "sha256:".to_owned(),
+            hex.to_owned(),
+            format!("sha256:{}", hex.to_uppercase()),
+            format!("sha256:{hex}\n"),
+            format!("sha256:{}", &hex[1..]),
+            format!("sha512:{hex}"),
+            format!("md5:{}", &hex[..32]),
+            "sha256:../../../../../../../../../../../../../../../../../../../etc/passwd".to_owned(),
+            format!("sha256:{}é", &hex[2..]),
+        ] {
+            assert!(text.parse::<Digest>().is_err(), "{text:?} was accepted");
+        }
+    }
+}

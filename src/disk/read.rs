@@ -1,0 +1,102 @@
+//! Reading: only regular files, in bounded memory, never through a symbolic link at the end of a path.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use nix::fcntl::OFlag;
+
+use super::Inode;
+use super::window::with_window;
+
+/// What lies at a path, links not followed.
+#[derive(Debug)]
+pub enum Look {
+    /// Nothing.
+    Missing,
+    /// A regular file.
+    File(super::File),
+    /// A folder.
+    Folder,
+    /// A symbolic link, a device, a pipe or a socket; in words.
+    Other(&'static str),
+}
+
+/// Looks at a path without following a symbolic link at its end.
+///
+/// # Errors
+/// When the system refuses to say.
+pub fn look(path: &Path) -> Result<Look> {
+    use std::os::unix::fs::FileTypeExt;
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Look::Missing);
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot look at {}", path.display())),
+    };
+    let kind = metadata.file_type();
+    Ok(match () {
+        () if kind.is_file() => Look::File(super::File::of(path, &metadata)),
+        () if kind.is_dir() => Look::Folder,
+        () if kind.is_symlink() => Look::Other("a symbolic link"),
+        () if kind.is_fifo() => Look::Other("a pipe"),
+        () if kind.is_socket() => Look::Other("a socket"),
+        () => Look::Other("a device"),
+    })
+}
+
+/// The device that `path` is on, or will be on once it is created.
+///
+/// # Errors
+/// When no folder above it can be looked at.
+pub fn device_of(path: &Path) -> Result<u64> {
+    let path = std::path::absolute(path)?;
+    let existing = path.ancestors().find_map(|ancestor| fs::metadata(ancestor).ok());
+    let metadata = existing.with_context(|| format!("cannot look at {}", path.display()))?;
+    Ok(Inode::of(&metadata).device)
+}
+
+/// Opens a regular file for reading; never waits for a pipe's other end, never follows a symbolic link.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
+}
+
+/// Reads a whole small file; `Ok(None)` when it is longer than `most` bytes.
+///
+/// # Errors
+/// When it cannot be opened or read, or is no regular file.
+pub fn read_small(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
+}
+
+/// Reads a file of any length through a window, piece by piece; returns how many bytes it had.
+///
+/// # Errors
+/// When it cannot be opened or read, or when `piece` fails.
+pub fn stream(path: &Path, mut piece: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
+    let mut file = open(path)?;
+    with_window(|window| {
+        let mut length = 0;
+        loop {
+            match file.read(window) {
+                Ok(0) => return Ok(length),
+                Ok(count) => {
+                    piece(&window[..count])?;
+                    length += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    })
+}

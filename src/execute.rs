@@ -1,0 +1,253 @@
+//! Does what a plan says; the only caller of what writes.
+//!
+//! Two halves: [`content`] brings everything that has no name yet, [`names`] makes it visible, once all
+//! content is durable. A name therefore never leads to something that is missing, killed or not.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::AddAssign;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::catalog::Catalog;
+use crate::digest::{Digest, Hasher};
+use crate::disk::{self, File, Look, Share, Shared, Staging};
+use crate::finding::{Finding, Kind};
+use crate::layout::{Content, Stage};
+use crate::manifest::MAX_MANIFEST_BYTES;
+use crate::plan::{Placement, Plan, SmallFile};
+use crate::tally::Tally;
+use crate::verify::corrupt;
+use crate::work;
+
+/// How to do it.
+pub struct Means<'a> {
+    /// How blobs may be shared.
+    pub share: Share,
+    /// Whether a copy is hashed while it is made.
+    pub verifies: bool,
+    /// Is told the size of every blob that was put in place.
+    pub on_placed: &'a (dyn Fn(u64) + Sync),
+}
+
+/// What was really done.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// Blobs that became one more name of an inode.
+    pub linked: Tally,
+    /// Blobs that got an inode of their own on shared bytes.
+    pub cloned: Tally,
+    /// Blobs that were copied.
+    pub copied: Tally,
+    /// Small files that were written: manifests, links, markers.
+    pub written_files: u64,
+    /// Blobs that were hashed on the way.
+    #[serde(skip)]
+    pub hashed: Tally,
+}
+
+impl AddAssign for Outcome {
+    fn add_assign(&mut self, other: Self) {
+        self.linked += other.linked;
+        self.cloned += other.cloned;
+        self.copied += other.copied;
+        self.written_files += other.written_files;
+        self.hashed += other.hashed;
+    }
+}
+
+/// Content that turned out to be unsound while it was copied, with no other copy to take its place.
+#[derive(Debug, Default)]
+pub struct Spoiled {
+    /// The digests that are not at the destination.
+    pub digests: BTreeSet<Digest>,
+    /// Why; also of copies for which another took the place.
+    pub faults: Vec<Finding>,
+}
+
+/// Puts all content in place that no name points at yet.
+///
+/// # Errors
+/// When the destination cannot be written.
+pub fn content(plan: &Plan, means: &Means) -> Result<(Outcome, Spoiled)> {
+    if !plan.is_done() {
+        disk::create_folder(&plan.root)?;
+    }
+    plan.folders.par_iter().try_for_each(|folder| disk::create_folder(folder))?;
+    let placed = work::largest_first(&plan.placements, |placement| placement.size, |it| place(it, means));
+    let mut outcome = Outcome::default();
+    let mut spoiled = Spoiled::default();
+    for (placement, placed) in plan.placements.iter().zip(placed) {
+        let Placed { outcome: placed, faults, is_whole } = placed?;
+        outcome += placed;
+        spoiled.faults.extend(faults);
+        if !is_whole {
+            spoiled.digests.insert(placement.digest);
+        }
+    }
+    Ok((outcome, spoiled))
+}
+
+/// Makes visible what [`content`] brought: manifests and grants, then revisions, children first, then names.
+///
+/// # Errors
+/// When the destination cannot be written, or a manifest changed since it was read.
+pub fn names(plan: &Plan, catalog: &Catalog) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    if plan.is_done() {
+        return Ok(outcome);
+    }
+    let mut stages = plan.files.as_slice();
+    let mut write_until = |last: Stage| -> Result<()> {
+        let (now, later) = stages.split_at(stages.partition_point(|file| file.stage <= last));
+        stages = later;
+        for stage in now.chunk_by(|a, b| a.stage == b.stage) {
+            stage.par_iter().try_for_each(|file| disk::write_file(&file.path, &bytes(file, catalog)?))?;
+            outcome.written_files += stage.len() as u64;
+        }
+        Ok(())
+    };
+    write_until(Stage::Grant)?;
+    disk::sync(&plan.root)?;
+    write_until(Stage::History)?;
+    disk::sync(&plan.root)?;
+    write_until(Stage::Name)?;
+    let published = publish(plan, catalog)?;
+    write_until(Stage::Marker)?;
+    disk::sync(&plan.root)?;
+    outcome.written_files += published;
+    Ok(outcome)
+}
+
+/// Lets folders appear whole; returns how many files that were.
+fn publish(plan: &Plan, catalog: &Catalog) -> Result<u64> {
+    if plan.wholes.is_empty() {
+        return Ok(0);
+    }
+    let staging = Staging::inside(&plan.root)?;
+    let wholes: Vec<_> = plan.wholes.iter().enumerate().collect();
+    wholes.par_iter().try_for_each(|(number, (folder, files))| {
+        let contents = files.iter().map(|file| bytes(file, catalog)).collect::<Result<Vec<_>>>()?;
+        let relative = files.iter().map(|file| file.path.strip_prefix(folder).map(ToOwned::to_owned));
+        let relative = relative.collect::<Result<Vec<_>, _>>()?;
+        let contents: Vec<_> = relative.into_iter().zip(contents.iter().map(Vec::as_slice)).collect();
+        if staging.publish(folder, *number, &contents)? {
+            return Ok(());
+        }
+        // Somebody made the folder meanwhile: then its files go in one by one, the name last.
+        files.iter().try_for_each(|file| disk::write_file(&file.path, &bytes(file, catalog)?))
+    })?;
+    Ok(plan.wholes.values().map(|files| files.len() as u64).sum())
+}
+
+/// The bytes of a small file.
+fn bytes(file: &SmallFile, catalog: &Catalog) -> Result<Vec<u8>> {
+    match file.content {
+        Content::Link(digest) => Ok(digest.to_string().into_bytes()),
+        Content::Text(text) => Ok(text.as_bytes().to_vec()),
+        Content::Manifest(digest) => manifest(digest, catalog),
+        Content::Folder | Content::Blob(_) => bail!("{} is no small file", file.path.display()),
+    }
+}
+
+/// Reads a manifest's bytes once more, from the first file that still holds them.
+fn manifest(digest: Digest, catalog: &Catalog) -> Result<Vec<u8>> {
+    let files = catalog.blobs.get(&digest).map(|blob| blob.files.as_slice()).unwrap_or_default();
+    for file in files {
+        let read = disk::read_small(&file.path, MAX_MANIFEST_BYTES);
+        if let Some(bytes) = read.with_context(|| format!("cannot read {}", file.path.display()))?
+            && Digest::of(digest.algorithm(), &bytes) == digest
+        {
+            return Ok(bytes);
+        }
+    }
+    bail!("the manifest {digest} was changed while it was being converted")
+}
+
+/// What became of one blob.
+struct Placed {
+    outcome: Outcome,
+    faults: Vec<Finding>,
+    /// Whether it is in all its places.
+    is_whole: bool,
+}
+
+/// Puts one blob into all its places: shared where possible, and copied once where not.
+fn place(placement: &Placement, means: &Means) -> Result<Placed> {
+    let mut placed = Placed { outcome: Outcome::default(), faults: Vec::new(), is_whole: true };
+    let mut sound = placement.sound.clone();
+    let mut unread = placement.unread.clone();
+    for target in &placement.targets {
+        let mut shared = None;
+        if let Some(file) = sound.first() {
+            shared = disk::share(&file.path, file.inode, target, means.share)?;
+        }
+        let outcome = &mut placed.outcome;
+        match shared {
+            Some(Shared::Linked) => outcome.linked.add(placement.size),
+            Some(Shared::Cloned) => outcome.cloned.add(placement.size),
+            None => {
+                let copied = copy(placement.digest, &mut sound, &mut unread, target, means, &mut placed)?;
+                let Some(copied) = copied else {
+                    placed.is_whole = false;
+                    return Ok(placed);
+                };
+                placed.outcome.copied.add(copied.size);
+                // The copy lies on the destination's own file system: its siblings can be links to it.
+                sound.insert(0, copied);
+            }
+        }
+        (means.on_placed)(placement.size);
+    }
+    Ok(placed)
+}
+
+/// Copies a blob from the first source that holds it; `None` when none does.
+fn copy(
+    digest: Digest,
+    sound: &mut Vec<File>,
+    unread: &mut Vec<File>,
+    target: &Path,
+    means: &Means,
+    placed: &mut Placed,
+) -> Result<Option<File>> {
+    let sources: Vec<File> = sound.iter().chain(unread.iter()).cloned().collect();
+    for source in sources {
+        let hasher = RefCell::new(means.verifies.then(|| Hasher::new(digest.algorithm())));
+        let mut found = None;
+        let copied = disk::copy(
+            &source.path,
+            target,
+            |piece| hasher.borrow_mut().iter_mut().for_each(|hasher| hasher.update(piece)),
+            |length| {
+                found = hasher.take().map(Hasher::finish);
+                length == source.size && found.is_none_or(|found| found == digest)
+            },
+        )?;
+        if found.is_some() {
+            placed.outcome.hashed.add(source.size);
+        }
+        match copied {
+            disk::Copy::Done => {
+                let Look::File(file) = disk::look(target)? else {
+                    bail!("{} vanished while it was being written", target.display())
+                };
+                return Ok(Some(file));
+            }
+            disk::Copy::Refused => placed.faults.push(match found {
+                Some(found) => corrupt(digest, &source, found),
+                None => Finding::at(Kind::WrongSize, &source.path).of(digest).expected(source.size),
+            }),
+            disk::Copy::Unreadable(error) => {
+                placed.faults.push(Finding::at(Kind::Unreadable, &source.path).of(digest).found(error));
+            }
+        }
+        let is_other = |file: &File| -> bool { file.inode != source.inode };
+        sound.retain(is_other);
+        unread.retain(is_other);
+    }
+    Ok(None)
+}

@@ -1,0 +1,168 @@
+//! Findings: what is wrong with the data, as values that are collected, sorted, counted and printed.
+//!
+//! A finding is never swallowed and never printed where it is made. What is wrong with the *world* (no
+//! permission, no space) is an error instead.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::reference::Reference;
+
+/// One thing that is wrong, or that a reader has to know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// Whether it costs an image.
+    pub severity: Severity,
+    /// What it is.
+    pub kind: Kind,
+    /// Where it was found.
+    pub file: PathBuf,
+    /// The content that is affected, where it is content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// What had to be there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// The images that it breaks; of a warning, the images that it speaks of.
+    pub images: BTreeSet<Reference>,
+}
+
+/// Whether a finding costs an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// An image is broken, missing or ambiguous.
+    Error,
+    /// No image is lost, but a person has to know.
+    Warning,
+}
+
+/// Declares the kinds: each with its severity, the words that name it, and what to do next.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident => $severity:ident, $words:literal, $hint:literal;)*) => {
+        /// What a finding is about.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Kind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl Kind {
+            /// How bad it is, unless another copy heals it.
+            #[must_use]
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$kind => Severity::$severity,)* }
+            }
+
+            /// What it is called in a sentence.
+            #[must_use]
+            pub fn words(self) -> &'static str {
+                match self { $(Self::$kind => $words,)* }
+            }
+
+            /// What to do next.
+            #[must_use]
+            pub fn hint(self) -> &'static str {
+                match self { $(Self::$kind => $hint,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A file's content has another digest than its name claims.
+    CorruptBlob => Error, "corrupt blob", "copy its images again from where they came from, or add a tree that has a sound copy";
+    /// A file is longer or shorter than the manifest says.
+    WrongSize => Error, "wrong size", "copy its images again from where they came from, or add a tree that has a sound copy";
+    /// No file holds the content at all.
+    MissingBlob => Error, "missing blob", "copy its images again from where they came from";
+    /// A tag or link names a manifest that is not there.
+    MissingManifest => Error, "missing manifest", "copy its images again from where they came from";
+    /// Bytes that cannot be read as a manifest.
+    InvalidManifest => Error, "invalid manifest", "copy the image again from where it came from";
+    /// The operating system refuses to read it.
+    Unreadable => Error, "unreadable", "check its permissions and the health of the disk";
+    /// A folder, symbolic link or device where a file has to be.
+    NotAFile => Error, "not a regular file", "put the file itself there";
+    /// A name outside the registry's grammar.
+    InvalidName => Error, "invalid name", "rename the folder to <repository>:<tag>, in lower case";
+    /// Two images that would get the same name.
+    NameConflict => Error, "two images under one name", "convert them from separate trees, or keep the hosts apart with --host keep";
+    /// A link file of the registry that does not hold a digest.
+    InvalidLink => Error, "invalid link", "push the image again, or remove the link";
+    /// Another layout below a tree of image folders, which was not read.
+    UnreadLayout => Error, "another layout inside this tree, not read", "name it as a source of its own";
+    /// An image folder that a copy began and did not finish.
+    IncompleteImage => Warning, "incomplete image folder, left out", "copy the image again if it is wanted";
+    /// A folder of an image below another image's folder.
+    NestedImage => Error, "an image inside another image's folder, not read", "move it out";
+    /// An index that lists manifests which are not here.
+    SparseIndex => Warning, "platforms that are listed but not here", "copy with `skopeo copy --all` to have them all";
+    /// A layer that is to be fetched from URLs and is not here.
+    ForeignLayer => Warning, "foreign layer that is not here", "its image needs the layer's URLs at the site";
+    /// Signature files, for which registry storage has no place.
+    SignaturesLeftOut => Warning, "signatures that the target cannot hold, left out", "keep the source if they are needed";
+    /// A folder named after a digest that holds another one, as skopeo writes one platform of a list.
+    OtherDigest => Warning, "folder named after another digest than its content", "the image is found under the digest of its content; copy with --all to have the whole list";
+    /// An image folder without a tag.
+    NoTag => Warning, "image without a tag, taken as `latest`", "rename the folder to <repository>:<tag>";
+    /// A registry host that the target's names cannot carry.
+    HostDropped => Warning, "registry host with a port, which storage cannot hold; left out of the name", "images are found without it";
+    /// A tag's folder without its link.
+    EmptyTag => Warning, "tag without a link, left out", "push the tag again if it is wanted";
+    /// A blob that nothing needs and that is not sound.
+    SpoiledOrphan => Warning, "unsound blob that no image needs, left out", "remove it with the registry's garbage collection";
+}
+
+impl Finding {
+    /// Starts a finding with its kind's own severity, about one file.
+    #[must_use]
+    pub fn at(kind: Kind, file: impl Into<PathBuf>) -> Self {
+        Self {
+            severity: kind.severity(),
+            kind,
+            file: file.into(),
+            digest: None,
+            expected: None,
+            found: None,
+            images: BTreeSet::new(),
+        }
+    }
+
+    /// The same, about content.
+    #[must_use]
+    pub fn of(self, digest: Digest) -> Self {
+        Self { digest: Some(digest), ..self }
+    }
+
+    /// The same, with what had to be there.
+    #[must_use]
+    pub fn expected(self, expected: impl ToString) -> Self {
+        Self { expected: Some(expected.to_string()), ..self }
+    }
+
+    /// The same, with what is there.
+    #[must_use]
+    pub fn found(self, found: impl ToString) -> Self {
+        Self { found: Some(found.to_string()), ..self }
+    }
+
+    /// The same, for one more image.
+    #[must_use]
+    pub fn breaks(mut self, image: &Reference) -> Self {
+        self.images.insert(image.clone());
+        self
+    }
+
+    /// Whether it costs an image.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}

@@ -1,0 +1,61 @@
+//! Files that claim to hold content: looked at, and, where they are manifests, read and held to their claim.
+
+use std::path::Path;
+
+use crate::digest::{Algorithm, Digest};
+use crate::disk::{self, File, Look};
+use crate::finding::{Finding, Kind};
+use crate::manifest::{self, MAX_MANIFEST_BYTES, Manifest};
+
+/// Looks at a file that claims to hold `digest`; `Ok(None)` when there is none.
+///
+/// # Errors
+/// A finding, when there is something that cannot be a blob.
+pub(super) fn file(path: &Path, digest: Digest) -> Result<Option<File>, Finding> {
+    let not_a_file = |what| Err(Finding::at(Kind::NotAFile, path).of(digest).found(what));
+    match disk::look(path) {
+        Ok(Look::File(file)) => Ok(Some(file)),
+        Ok(Look::Missing) => Ok(None),
+        Ok(Look::Folder) => not_a_file("a folder"),
+        Ok(Look::Other(what)) => not_a_file(what),
+        Err(error) => Err(Finding::at(Kind::Unreadable, path).of(digest).found(format_args!("{error:#}"))),
+    }
+}
+
+/// Reads a manifest whose digest is that of its bytes.
+///
+/// # Errors
+/// A finding, when it cannot be read or is no manifest.
+pub(super) fn named_by_content(path: &Path) -> Result<(Digest, Manifest), Finding> {
+    let bytes = bytes(path)?;
+    let digest = Digest::of(Algorithm::Sha256, &bytes);
+    Ok((digest, parse(path, &bytes)?))
+}
+
+/// Reads a manifest that claims to be `digest`.
+///
+/// # Errors
+/// A finding, when it cannot be read, is another one or is none.
+pub(super) fn manifest(path: &Path, digest: Digest) -> Result<Manifest, Finding> {
+    let bytes = bytes(path).map_err(|finding| finding.of(digest))?;
+    let found = Digest::of(digest.algorithm(), &bytes);
+    if found != digest {
+        return Err(Finding::at(Kind::CorruptBlob, path).of(digest).expected(digest).found(found));
+    }
+    parse(path, &bytes).map_err(|finding| finding.of(digest))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Finding> {
+    match disk::read_small(path, MAX_MANIFEST_BYTES) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => {
+            let finding = Finding::at(Kind::InvalidManifest, path);
+            Err(finding.expected(format_args!("at most {MAX_MANIFEST_BYTES} bytes")).found("more"))
+        }
+        Err(error) => Err(Finding::at(Kind::Unreadable, path).found(error)),
+    }
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Manifest, Finding> {
+    manifest::parse(bytes).map_err(|error| Finding::at(Kind::InvalidManifest, path).found(error))
+}

@@ -1,0 +1,124 @@
+//! Trees of `dir:` images, as skopeo writes and reads them, at any depth:
+//!
+//! ```text
+//! <root>/
+//! └── [<host>[:<port>]/]<repository>:<tag>/      or <repository>@<digest>/
+//!     ├── manifest.json                          the image's manifest or list, to the byte
+//!     ├── <hex>.manifest.json                    each manifest that a list names
+//!     ├── <hex>                                  each blob, configuration and layers alike
+//!     └── version                                "Directory Transport Version: 1.1\n"
+//! ```
+//!
+//! The format is that of containers/image, `directory/directory_transport.go`. A folder is an image if and
+//! only if it holds `manifest.json`; so that file is written after all that it stands on, and `version`, which
+//! allows skopeo to overwrite the folder, is written last.
+
+mod folder;
+mod name;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use rayon::prelude::*;
+
+use super::{Content, Entry, Layout, Scan, Stage, in_order};
+use crate::catalog::{Catalog, gather};
+use crate::digest::{Algorithm, Digest};
+use crate::reference::Reference;
+
+const MANIFEST: &str = "manifest.json";
+const VERSION: &str = "version";
+/// Exactly these bytes, or skopeo refuses to overwrite the folder.
+const VERSION_TEXT: &str = "Directory Transport Version: 1.1\n";
+
+/// A tree of `dir:` images.
+pub struct Dir;
+
+impl Layout for Dir {
+    fn name(&self) -> &'static str {
+        "dir"
+    }
+
+    fn recognise(&self, path: &Path) -> Result<Option<PathBuf>> {
+        Ok(walk::holds_image(path, usize::MAX).then(|| path.to_owned()))
+    }
+
+    fn is_top(&self, path: &Path) -> Result<bool> {
+        Ok(walk::holds_image(path, 1))
+    }
+
+    fn scan(&self, root: &Path) -> Result<Scan> {
+        let walk::Walk { folders, mut findings } = walk::image_folders(root);
+        let read: Vec<_> = folders.par_iter().map(|path| folder::read(root, path)).collect();
+        let mut catalog = Catalog::default();
+        let mut named = Vec::new();
+        for folder in read {
+            findings.extend(folder.findings);
+            catalog.manifests.extend(folder.manifests);
+            for (digest, file) in folder.files {
+                catalog.add_file(digest, file);
+            }
+            named.extend(folder.image);
+        }
+        let (images, conflicts) = gather(named);
+        catalog.images = images;
+        findings.extend(conflicts);
+        findings.extend(catalog.partial_images());
+        Ok(Scan { catalog, findings })
+    }
+
+    fn destination(&self, path: &Path) -> Result<PathBuf> {
+        Ok(path.to_owned())
+    }
+
+    fn entries(&self, catalog: &Catalog) -> Vec<Entry> {
+        let entries = catalog.images.par_iter().flat_map_iter(|(reference, image)| {
+            let folder = PathBuf::from(reference.to_string());
+            let closure = catalog.closure(image.digest);
+            let mut entries = Vec::with_capacity(closure.blobs.len() + closure.manifests.len() + 2);
+            for digest in closure.blobs.keys() {
+                entries.push(Entry::new(Stage::Content, folder.join(digest.hex()), Content::Blob(*digest)));
+            }
+            for (digest, _) in closure.manifests.iter().filter(|(digest, _)| *digest != image.digest) {
+                let path = folder.join(format!("{}.{MANIFEST}", digest.hex()));
+                entries.push(Entry::new(Stage::Content, path, Content::Manifest(*digest)));
+            }
+            let manifest = Content::Manifest(image.digest);
+            entries.push(Entry::new(Stage::Name, folder.join(MANIFEST), manifest).naming(reference));
+            entries.push(Entry::new(Stage::Marker, folder.join(VERSION), Content::Text(VERSION_TEXT)));
+            entries
+        });
+        in_order(entries.collect())
+    }
+
+    fn with_host(&self, reference: &Reference) -> Option<Reference> {
+        Some(reference.clone())
+    }
+}
+
+/// Reads a file's name as a blob's digest: `<hex>`, or `<algorithm>-<hex>` as newer skopeo writes for anything
+/// but sha256.
+fn blob_digest(name: &str) -> Option<Digest> {
+    Algorithm::ALL.into_iter().find_map(|algorithm| {
+        let hex = name.strip_prefix(algorithm.name()).and_then(|rest| rest.strip_prefix('-')).unwrap_or(name);
+        Digest::from_hex(algorithm, hex).ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_of_a_blob_are_read() {
+        for algorithm in Algorithm::ALL {
+            let digest = Digest::of(algorithm, b"layer");
+            assert_eq!(blob_digest(&digest.hex()), Some(digest));
+            assert_eq!(blob_digest(&format!("{}-{}", algorithm.name(), digest.hex())), Some(digest));
+        }
+        for other in ["version", "manifest.json", "signature-1", "dir-put-blob123", "sha256-"] {
+            assert_eq!(blob_digest(other), None);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Reads one image folder: its name, its manifests, and the files that claim to be its blobs.
+
+use std::fs::{self, DirEntry};
+use std::path::Path;
+
+use super::super::claim;
+use super::walk::holds_image;
+use super::{MANIFEST, blob_digest, name};
+use crate::catalog::{File, Image};
+use crate::digest::Digest;
+use crate::finding::{Finding, Kind};
+use crate::manifest::Manifest;
+use crate::reference::{Identifier, Reference};
+
+/// What one folder holds.
+#[derive(Default)]
+pub(super) struct Folder {
+    /// The image, unless its name or its manifest is unusable.
+    pub(super) image: Option<(Reference, Image)>,
+    pub(super) manifests: Vec<(Digest, Manifest)>,
+    pub(super) files: Vec<(Digest, File)>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Reads the image folder `path` of the tree at `root`.
+pub(super) fn read(root: &Path, path: &Path) -> Folder {
+    let mut folder = Folder::default();
+    let reference = folder.name(root, path);
+    if let Err(error) = folder.files(path, reference.as_ref()) {
+        folder.findings.push(Finding::at(Kind::Unreadable, path).found(error));
+    }
+    let Some(reference) = reference else { return folder };
+    if let Some(digest) = folder.manifest(&path.join(MANIFEST), &reference) {
+        if let Identifier::Digest(named) = reference.identifier
+            && named != digest
+        {
+            let finding = Finding::at(Kind::OtherDigest, path).expected(named).found(digest);
+            folder.findings.push(finding.breaks(&reference));
+        }
+        // Where a folder is named after another digest, only the content's own is true.
+        let identifier = match reference.identifier {
+            Identifier::Tag(tag) => Identifier::Tag(tag),
+            Identifier::Digest(_) => Identifier::Digest(digest),
+        };
+        let image = Image { digest, history: [digest].into(), origin: path.to_owned() };
+        folder.image = Some((Reference { identifier, ..reference }, image));
+    }
+    folder
+}
+
+impl Folder {
+    /// The name that the folder's path gives the image.
+    fn name(&mut self, root: &Path, path: &Path) -> Option<Reference> {
+        // A tree that is one image folder itself is named by that folder.
+        let own = fs::canonicalize(root).ok().and_then(|root| root.file_name().map(Into::into));
+        let relative = match path.strip_prefix(root) {
+            Ok(relative) if relative.as_os_str().is_empty() => own.unwrap_or_default(),
+            Ok(relative) => relative.to_owned(),
+            Err(_) => path.to_owned(),
+        };
+        match name::read(&relative) {
+            Ok(named) => {
+                if named.is_implied {
+                    self.findings.push(Finding::at(Kind::NoTag, path).breaks(&named.reference));
+                }
+                Some(named.reference)
+            }
+            Err(reason) => {
+                let finding = Finding::at(Kind::InvalidName, path);
+                self.findings.push(finding.expected("[<host>/]<repository>:<tag>").found(reason));
+                None
+            }
+        }
+    }
+
+    /// Takes in all files but `manifest.json`.
+    fn files(&mut self, path: &Path, image: Option<&Reference>) -> std::io::Result<()> {
+        let mut entries = fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
+        entries.sort_unstable_by_key(DirEntry::file_name);
+        let mut has_signatures = false;
+        for entry in entries {
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if entry.file_type()?.is_dir() && holds_image(&entry.path(), usize::MAX) {
+                self.findings.push(Finding::at(Kind::NestedImage, entry.path()));
+            }
+            if let Some(digest) = name.strip_suffix(".manifest.json").and_then(blob_digest) {
+                self.child(digest, &entry.path());
+            } else if let Some(digest) = blob_digest(name) {
+                self.file(digest, &entry.path());
+            }
+            has_signatures |= name.contains("signature-");
+        }
+        if has_signatures {
+            let finding = Finding::at(Kind::SignaturesLeftOut, path);
+            self.findings.push(image.into_iter().fold(finding, Finding::breaks));
+        }
+        Ok(())
+    }
+
+    /// Takes in the manifest of a list; it counts only under the digest that its file is named after.
+    fn child(&mut self, digest: Digest, path: &Path) {
+        self.file(digest, path);
+        match claim::manifest(path, digest) {
+            Ok(manifest) => self.manifests.push((digest, manifest)),
+            Err(finding) => self.findings.push(finding),
+        }
+    }
+
+    /// Takes in the image's own manifest; its digest is that of its bytes.
+    fn manifest(&mut self, path: &Path, image: &Reference) -> Option<Digest> {
+        match claim::named_by_content(path) {
+            Ok((digest, manifest)) => {
+                self.file(digest, path);
+                self.manifests.push((digest, manifest));
+                Some(digest)
+            }
+            Err(finding) => {
+                self.findings.push(finding.breaks(image));
+                None
+            }
+        }
+    }
+
+    fn file(&mut self, digest: Digest, path: &Path) {
+        match claim::file(path, digest) {
+            Ok(file) => self.files.extend(file.map(|file| (digest, file))),
+            Err(finding) => self.findings.push(finding),
+        }
+    }
+}

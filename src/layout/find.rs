@@ -1,0 +1,91 @@
+//! Finding out which layout lies at a path, and reading it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::{LAYOUTS, Layout, Scan};
+
+/// A tree that was recognised and read.
+pub struct Tree {
+    /// The path that a person gave.
+    pub path: PathBuf,
+    /// How it lies there.
+    pub layout: &'static dyn Layout,
+    /// What a scan of it saw.
+    pub scan: Scan,
+}
+
+/// Recognises and reads the one tree at `path`.
+///
+/// # Errors
+/// When nothing is there, no layout or more than one recognises it, or its root cannot be read.
+pub fn open(path: &Path) -> Result<Tree> {
+    fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+    match recognise(path)?.as_slice() {
+        [(layout, root)] => read(path, *layout, root),
+        [] => bail!(
+            "{} holds no images\n  expected image folders as skopeo writes them (<repository>:<tag>/manifest.json) \
+             or registry storage (docker/registry/v2)",
+            path.display()
+        ),
+        several => {
+            let found: Vec<_> = several
+                .iter()
+                .map(|(layout, root)| format!("{} at {}", layout.name(), root.display()))
+                .collect();
+            bail!(
+                "{} holds more than one tree: {}\n  hint: name one of them",
+                path.display(),
+                found.join(", ")
+            )
+        }
+    }
+}
+
+/// Reads the tree at `path` or, where `path` itself is none, those in the folders right below it.
+///
+/// # Errors
+/// As [`open`], and when there is none.
+pub fn open_below(path: &Path) -> Result<Vec<Tree>> {
+    for layout in LAYOUTS {
+        if layout.is_top(path)? {
+            return Ok(vec![open(path)?]);
+        }
+    }
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))? {
+        let entry = entry.with_context(|| format!("cannot read {}", path.display()))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort();
+    let mut trees = Vec::new();
+    for folder in folders {
+        let folder = folder.strip_prefix(".").unwrap_or(&folder);
+        for (layout, root) in recognise(folder)? {
+            trees.push(read(folder, layout, &root)?);
+        }
+    }
+    if trees.is_empty() {
+        bail!("no images below {}\n  hint: name the folder that holds them", path.display());
+    }
+    Ok(trees)
+}
+
+fn recognise(path: &Path) -> Result<Vec<(&'static dyn Layout, PathBuf)>> {
+    let mut found = Vec::new();
+    for &layout in LAYOUTS {
+        if let Some(root) = layout.recognise(path)? {
+            found.push((layout, root));
+        }
+    }
+    Ok(found)
+}
+
+fn read(path: &Path, layout: &'static dyn Layout, root: &Path) -> Result<Tree> {
+    let scan = layout.scan(root).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Tree { path: path.to_owned(), layout, scan })
+}

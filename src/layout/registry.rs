@@ -1,0 +1,172 @@
+//! Registry storage, as the distribution registry keeps it on a file system:
+//!
+//! ```text
+//! <rootdirectory>/docker/registry/v2/
+//! ├── blobs/<algorithm>/<2 hex>/<hex>/data                  every blob and manifest, once
+//! └── repositories/<name>/
+//!     ├── _layers/<algorithm>/<hex>/link                    the repository may serve this blob
+//!     ├── _manifests/
+//!     │   ├── revisions/<algorithm>/<hex>/link              the repository may serve this manifest
+//!     │   └── tags/<tag>/
+//!     │       ├── current/link                              what the tag points at
+//!     │       └── index/<algorithm>/<hex>/link              what it ever pointed at
+//!     └── _uploads/                                         uploads in progress; never carried
+//! ```
+//!
+//! The paths are those of distribution, `registry/storage/paths.go`. A `link` holds a digest and no newline.
+//! Every manifest that an image reaches gets its revision link, and every repository its `_layers` and
+//! `tags`, or a registry's garbage collection deletes what it does not see.
+
+mod links;
+mod manifests;
+mod repositories;
+mod store;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use rayon::prelude::*;
+
+use super::{Content, Entry, Layout, Scan, Stage, in_order};
+use crate::catalog::{Catalog, Closure, Image};
+use crate::digest::Digest;
+use crate::reference::{Identifier, Reference, Repository};
+
+const BLOBS: &str = "blobs";
+const REPOSITORIES: &str = "repositories";
+
+/// Registry storage.
+pub struct Registry;
+
+/// Whether the registry's own paths start at `folder`.
+pub(super) fn is_root(folder: &Path) -> bool {
+    folder.join(BLOBS).is_dir() && folder.join(REPOSITORIES).is_dir()
+}
+
+/// Where storage begins when a person names the registry's root directory, its `docker`, or storage itself.
+fn existing_root(path: &Path) -> Option<PathBuf> {
+    let candidates = ["docker/registry/v2", "registry/v2", ""];
+    candidates.into_iter().map(|below| path.join(below)).find(|root| is_root(root))
+}
+
+impl Layout for Registry {
+    fn name(&self) -> &'static str {
+        "registry"
+    }
+
+    fn recognise(&self, path: &Path) -> Result<Option<PathBuf>> {
+        Ok(existing_root(path))
+    }
+
+    fn is_top(&self, path: &Path) -> Result<bool> {
+        Ok(existing_root(path).is_some())
+    }
+
+    fn scan(&self, root: &Path) -> Result<Scan> {
+        let mut scan = Scan::default();
+        store::scan(&root.join(BLOBS), &mut scan);
+        let repositories = repositories::scan(&root.join(REPOSITORIES), &mut scan);
+        manifests::scan(&repositories, &mut scan);
+        repositories::name_images(repositories, &mut scan);
+        scan.findings.extend(scan.catalog.partial_images());
+        Ok(scan)
+    }
+
+    fn destination(&self, path: &Path) -> Result<PathBuf> {
+        Ok(existing_root(path).unwrap_or_else(|| path.join("registry/v2")))
+    }
+
+    fn entries(&self, catalog: &Catalog) -> Vec<Entry> {
+        let mut by_repository: BTreeMap<&Repository, Vec<(&Reference, &Image)>> = BTreeMap::new();
+        for (reference, image) in &catalog.images {
+            by_repository.entry(&reference.repository).or_default().push((reference, image));
+        }
+        let nothing = BTreeMap::new();
+        let images = by_repository.par_iter().flat_map_iter(|(repository, images)| {
+            repository_entries(
+                catalog,
+                repository,
+                images,
+                catalog.grants.get(repository).unwrap_or(&nothing),
+            )
+        });
+        let mut entries: Vec<Entry> = images.collect();
+        for (repository, grants) in &catalog.grants {
+            let folder = format!("{REPOSITORIES}/{repository}/_layers");
+            entries.push(Entry::new(Stage::Content, &folder, Content::Folder));
+            for (name, target) in grants {
+                entries.push(grant(repository, name, *target));
+                entries.push(blob(*target));
+            }
+        }
+        entries.extend(catalog.orphans.iter().map(|digest| blob(*digest)));
+        in_order(entries)
+    }
+
+    fn with_host(&self, reference: &Reference) -> Option<Reference> {
+        let Some(host) = &reference.host else { return Some(reference.clone()) };
+        let repository = format!("{host}/{}", reference.repository).parse().ok()?;
+        Some(Reference { host: None, repository, ..reference.clone() })
+    }
+}
+
+fn repository_entries(
+    catalog: &Catalog,
+    repository: &Repository,
+    images: &[(&Reference, &Image)],
+    grants: &BTreeMap<Digest, Digest>,
+) -> Vec<Entry> {
+    let folder = format!("{REPOSITORIES}/{repository}");
+    let mut entries = vec![
+        Entry::new(Stage::Content, format!("{folder}/_layers"), Content::Folder),
+        Entry::new(Stage::Content, format!("{folder}/_manifests/tags"), Content::Folder),
+    ];
+    // Images of one repository share most of what they need: what was written once is not written again.
+    let mut granted = BTreeSet::new();
+    let mut revised = BTreeSet::new();
+    for &(reference, image) in images {
+        let Closure { manifests, blobs, .. } = catalog.closure(image.digest);
+        for name in blobs.keys().filter(|digest| granted.insert(**digest)) {
+            // A blob that was uploaded under another algorithm lies under the digest that its link holds.
+            let target = grants.get(name).copied().unwrap_or(*name);
+            entries.push(grant(repository, name, target));
+            entries.push(blob(target));
+        }
+        for (digest, height) in manifests.into_iter().filter(|(digest, _)| revised.insert(*digest)) {
+            let path = format!("{folder}/_manifests/revisions/{}/link", path_of(&digest));
+            let revision = Entry::new(Stage::Revision(height), path, Content::Link(digest));
+            entries.push(Entry { content: Content::Manifest(digest), ..blob(digest) });
+            entries.push(match reference.identifier {
+                Identifier::Digest(named) if named == digest => revision.naming(reference),
+                _ => revision,
+            });
+        }
+        if let Identifier::Tag(tag) = &reference.identifier {
+            let folder = format!("{folder}/_manifests/tags/{tag}");
+            for digest in image.history.iter().chain([&image.digest]) {
+                let path = format!("{folder}/index/{}/link", path_of(digest));
+                entries.push(Entry::new(Stage::History, path, Content::Link(*digest)).within(&folder));
+            }
+            let current =
+                Entry::new(Stage::Name, format!("{folder}/current/link"), Content::Link(image.digest));
+            entries.push(current.naming(reference).within(&folder));
+        }
+    }
+    entries
+}
+
+fn blob(digest: Digest) -> Entry {
+    let hex = digest.hex();
+    let path = format!("{BLOBS}/{}/{}/{hex}/data", digest.algorithm().name(), &hex[..2]);
+    Entry::new(Stage::Content, path, Content::Blob(digest))
+}
+
+fn grant(repository: &Repository, name: &Digest, target: Digest) -> Entry {
+    let path = format!("{REPOSITORIES}/{repository}/_layers/{}/link", path_of(name));
+    Entry::new(Stage::Grant, path, Content::Link(target))
+}
+
+fn path_of(digest: &Digest) -> String {
+    format!("{}/{}", digest.algorithm().name(), digest.hex())
+}

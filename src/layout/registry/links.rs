@@ -1,0 +1,76 @@
+//! Reads link files, and folders of them.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::digest::{Algorithm, Digest};
+use crate::disk;
+use crate::finding::{Finding, Kind};
+
+/// A link is 71 bytes; anything much longer is none.
+const MAX_LINK_BYTES: u64 = 256;
+
+/// Reads the digest that a link file holds; `Ok(None)` when there is no such file.
+///
+/// # Errors
+/// A finding, when there is something that is no link.
+pub(super) fn read(path: &Path) -> Result<Option<Digest>, Finding> {
+    let bytes = match disk::read_small(path, MAX_LINK_BYTES) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Err(invalid(path, "a longer file")),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(Finding::at(Kind::Unreadable, path).found(error)),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    text.parse().map(Some).map_err(|_| invalid(path, format_args!("{text:?}")))
+}
+
+fn invalid(path: &Path, found: impl ToString) -> Finding {
+    Finding::at(Kind::InvalidLink, path).expected("a digest, without a newline").found(found)
+}
+
+/// One link of a folder of links.
+pub(super) struct Link {
+    /// The digest that its path spells.
+    pub(super) name: Digest,
+    /// The digest that it holds.
+    pub(super) target: Digest,
+    pub(super) path: PathBuf,
+}
+
+/// Reads all links of a folder `<algorithm>/<hex>/link`, in order; what is none of these is left alone.
+pub(super) fn read_folder(folder: &Path, findings: &mut Vec<Finding>) -> Vec<Link> {
+    let mut links = Vec::new();
+    for algorithm in Algorithm::ALL {
+        for (hex, entry) in subfolders(&folder.join(algorithm.name()), findings) {
+            let Ok(name) = Digest::from_hex(algorithm, &hex) else { continue };
+            let path = entry.join("link");
+            match read(&path) {
+                Ok(Some(target)) => links.push(Link { name, target, path }),
+                Ok(None) => {}
+                Err(finding) => findings.push(finding.of(name)),
+            }
+        }
+    }
+    links
+}
+
+/// The folders in a folder, by name; none where it does not exist.
+pub(super) fn subfolders(folder: &Path, findings: &mut Vec<Finding>) -> Vec<(String, PathBuf)> {
+    let entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            findings.push(Finding::at(Kind::Unreadable, folder).found(error));
+            return Vec::new();
+        }
+    };
+    let folders = entries.into_iter().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let mut named: Vec<_> =
+        folders.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())).collect();
+    named.sort_unstable();
+    named
+}

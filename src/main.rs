@@ -1,0 +1,28 @@
+//! The process edge: arguments in, exit code out.
+
+use std::io;
+use std::process::ExitCode;
+
+use bundle::cli::{self, Cli};
+use bundle::commands::Ending;
+use bundle::report::plain;
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::run(Cli::parse()) {
+        Ok(Ending::Sound) => ExitCode::SUCCESS,
+        Ok(Ending::Faulty) => ExitCode::from(4),
+        Err(error) => {
+            let message = format!("{error:#}");
+            for (number, line) in message.lines().enumerate() {
+                eprintln!("{}{}", if number == 0 { "error: " } else { "" }, plain(line));
+            }
+            ExitCode::from(code(&error))
+        }
+    }
+}
+
+/// Failures of the environment are told apart from all others.
+fn code(error: &anyhow::Error) -> u8 {
+    if error.chain().any(|cause| cause.is::<io::Error>()) { 3 } else { 1 }
+}

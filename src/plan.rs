@@ -1,0 +1,174 @@
+//! What to do, decided before anything is written; pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::disk::File;
+use crate::layout::{Content, Entry, Stage};
+use crate::present::Present;
+use crate::reference::Reference;
+use crate::tally::Tally;
+use crate::verify::Verdict;
+
+/// Everything that has to be done to have some entries below a root.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Where the entries' paths start.
+    pub root: PathBuf,
+    /// Folders to create.
+    pub folders: Vec<PathBuf>,
+    /// Blobs to put in place, each with all the places it has to be in.
+    pub placements: Vec<Placement>,
+    /// Small files to write, in the order in which they may appear.
+    pub files: Vec<SmallFile>,
+    /// Folders that have to appear whole, with their files.
+    pub wholes: BTreeMap<PathBuf, Vec<SmallFile>>,
+    /// The images that will be visible, and what happens to each.
+    pub images: BTreeMap<Reference, Change>,
+    /// Blobs that are in their place.
+    pub already_there: Tally,
+}
+
+/// A blob and the places where it is missing.
+#[derive(Debug)]
+pub struct Placement {
+    /// Its name.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Files that are known to hold it.
+    pub sound: Vec<File>,
+    /// Files that may hold it and have to be hashed on the way.
+    pub unread: Vec<File>,
+    /// Where it has to be.
+    pub targets: Vec<PathBuf>,
+}
+
+/// A small file to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmallFile {
+    /// When.
+    pub stage: Stage,
+    /// Where.
+    pub path: PathBuf,
+    /// With what.
+    pub content: Content,
+}
+
+/// What happens to an image's name at the destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// It is not there yet.
+    New,
+    /// It is there and stands for another image.
+    Moved,
+    /// It is there and stands for this image.
+    Unchanged,
+}
+
+/// Decides what has to be done, given what is there and which files are sound.
+#[must_use]
+pub fn plan(
+    root: &Path,
+    entries: Vec<Entry>,
+    present: &[Present],
+    verdicts: &HashMap<Digest, Verdict>,
+) -> Plan {
+    let mut plan = Plan { root: root.to_owned(), ..Plan::default() };
+    let mut placements: BTreeMap<Digest, Vec<PathBuf>> = BTreeMap::new();
+    // A folder appears whole only where nothing of it is there.
+    let begun: HashSet<PathBuf> = entries
+        .iter()
+        .zip(present)
+        .filter(|(_, present)| !matches!(present, Present::Missing))
+        .filter_map(|(entry, _)| entry.whole.clone())
+        .collect();
+    for (entry, present) in entries.into_iter().zip(present) {
+        let path = root.join(&entry.path);
+        if let Some(image) = entry.names {
+            let change = match present {
+                Present::Missing => Change::New,
+                Present::Same => Change::Unchanged,
+                Present::Different | Present::Blob(_) => Change::Moved,
+            };
+            plan.images.insert(image, change);
+        }
+        match (present, entry.content) {
+            (Present::Same, _) => {}
+            (Present::Blob(file), Content::Blob(digest)) if is_sound(verdicts.get(&digest), file) => {
+                plan.already_there.add(file.size);
+            }
+            (_, Content::Blob(digest)) => placements.entry(digest).or_default().push(path),
+            (_, Content::Folder) => plan.folders.push(path),
+            (_, content) => {
+                let file = SmallFile { stage: entry.stage, path, content };
+                match entry.whole {
+                    Some(whole) if !begun.contains(&whole) => {
+                        plan.wholes.entry(root.join(whole)).or_default().push(file);
+                    }
+                    _ => plan.files.push(file),
+                }
+            }
+        }
+    }
+    plan.placements = placements.into_iter().map(|placement| place(placement, verdicts)).collect();
+    plan
+}
+
+fn is_sound(verdict: Option<&Verdict>, file: &File) -> bool {
+    verdict.is_some_and(|verdict| verdict.sound.iter().any(|sound| sound.inode == file.inode))
+}
+
+fn place((digest, targets): (Digest, Vec<PathBuf>), verdicts: &HashMap<Digest, Verdict>) -> Placement {
+    let (sound, unread) = verdicts
+        .get(&digest)
+        .map(|verdict| (verdict.sound.clone(), verdict.unread.clone()))
+        .unwrap_or_default();
+    let size = sound.iter().chain(&unread).map(|file| file.size).next().unwrap_or_default();
+    Placement { digest, size, sound, unread, targets }
+}
+
+impl Plan {
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.folders.is_empty()
+            && self.placements.is_empty()
+            && self.files.is_empty()
+            && self.wholes.is_empty()
+    }
+
+    /// The blobs that it puts in place, each place counted.
+    #[must_use]
+    pub fn blobs(&self) -> Tally {
+        let mut tally = Tally::default();
+        for Placement { size, targets, .. } in &self.placements {
+            targets.iter().for_each(|_| tally.add(*size));
+        }
+        tally
+    }
+
+    /// How many small files it writes.
+    #[must_use]
+    pub fn small_files(&self) -> u64 {
+        (self.files.len() + self.wholes.values().map(Vec::len).sum::<usize>()) as u64
+    }
+
+    /// Leaves out all that was only for the sake of other entries than these.
+    pub fn keep_only(&mut self, entries: &[Entry]) {
+        let kept: BTreeSet<PathBuf> = entries.iter().map(|entry| self.root.join(&entry.path)).collect();
+        let names: BTreeSet<&Reference> = entries.iter().filter_map(|entry| entry.names.as_ref()).collect();
+        self.folders.retain(|path| kept.contains(path));
+        self.files.retain(|file| kept.contains(&file.path));
+        self.wholes.retain(|_, files| files.iter().all(|file| kept.contains(&file.path)));
+        self.placements.retain_mut(|placement| {
+            placement.targets.retain(|path| kept.contains(path));
+            !placement.targets.is_empty()
+        });
+        self.images.retain(|image, _| names.contains(image));
+    }
+}

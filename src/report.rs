@@ -1,0 +1,46 @@
+//! What people and programs read: text and JSON. Numbers and names come in, nothing is found out here.
+
+mod conversion;
+mod findings;
+mod stats;
+mod text;
+
+use std::io::{self, Write};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+pub use conversion::Conversion;
+pub use findings::Findings;
+pub use stats::{BaseStats, Stats, TreeStats};
+pub use text::{bytes, plain, rate};
+
+/// Which of the two a person asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs; each document names its schema.
+    Json,
+}
+
+/// Something that can be reported as text or JSON.
+pub trait Report: Serialize {
+    /// What people read.
+    fn text(&self) -> String;
+}
+
+/// Prints a report to standard output; a reader that went away is no error.
+///
+/// # Errors
+/// When standard output cannot be written for another reason.
+pub fn print(report: &impl Report, format: Format) -> Result<()> {
+    let text = match format {
+        Format::Text => report.text(),
+        Format::Json => serde_json::to_string_pretty(report)? + "\n",
+    };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to standard output"),
+    }
+}

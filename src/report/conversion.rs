@@ -1,0 +1,174 @@
+//! What a conversion did, or would do.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::Report;
+use super::text::{bytes, count, signed_bytes, table};
+use crate::execute::Outcome;
+use crate::finding::Finding;
+use crate::plan::{Change, Plan};
+use crate::reference::Reference;
+use crate::stats::{Need, Saving};
+use crate::tally::Tally;
+
+/// The result of `to-registry` and `to-dir`.
+#[derive(Debug, Serialize)]
+pub struct Conversion {
+    /// `bundle.conversion/1`.
+    pub schema: &'static str,
+    /// What was read.
+    pub source: PathBuf,
+    /// What was written.
+    pub destination: PathBuf,
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// How many images are at the destination, or would be.
+    pub images: u64,
+    /// How many of them a tag names.
+    pub tags: u64,
+    /// How many images were left out because they have no tag.
+    pub untagged_left_out: u64,
+    /// What happens to each image's name.
+    pub changes: BTreeMap<Reference, Change>,
+    /// What the images need.
+    pub need: Need,
+    /// What sharing saves of that.
+    pub saved: Saving,
+    /// What was done.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// Blobs that were in their place.
+    pub already_there: Tally,
+    /// What is, or was, to be done.
+    pub planned: Planned,
+    /// What was hashed.
+    pub verified: Tally,
+    /// What is wrong, or worth knowing.
+    pub findings: Vec<Finding>,
+}
+
+/// The size of a plan.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Planned {
+    /// Blobs to put in place, each place counted.
+    pub blobs: Tally,
+    /// Small files to write.
+    pub files: u64,
+}
+
+impl Conversion {
+    /// Starts a report with nothing done.
+    #[must_use]
+    pub fn of(source: &Path, destination: &Path, dry_run: bool) -> Self {
+        Self {
+            schema: "bundle.conversion/1",
+            source: source.to_owned(),
+            destination: destination.to_owned(),
+            dry_run,
+            images: 0,
+            tags: 0,
+            untagged_left_out: 0,
+            changes: BTreeMap::new(),
+            need: Need::default(),
+            saved: Saving::default(),
+            outcome: Outcome::default(),
+            already_there: Tally::default(),
+            planned: Planned::default(),
+            verified: Tally::default(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Takes in how much there is to do.
+    pub fn plans(&mut self, plan: &Plan) {
+        self.already_there = plan.already_there;
+        self.planned = Planned { blobs: plan.blobs(), files: plan.small_files() };
+    }
+
+    /// Takes in the images that are visible in the end, and what they need.
+    pub fn shows(&mut self, plan: &Plan, need: Need) {
+        self.changes = plan.images.clone();
+        self.images = plan.images.len() as u64;
+        self.tags = plan.images.keys().filter(|reference| reference.is_tagged()).count() as u64;
+        self.saved = Saving::of(need.logical.bytes, need.unique.bytes);
+        self.need = need;
+    }
+
+    fn number_of(&self, change: Change) -> usize {
+        self.changes.values().filter(|&&it| it == change).count()
+    }
+
+    /// The images that will look different afterwards.
+    fn changed(&self) -> impl Iterator<Item = (&Reference, &'static str)> {
+        self.changes.iter().filter_map(|(image, change)| match change {
+            Change::New => Some((image, "new")),
+            Change::Moved => Some((image, "moved")),
+            Change::Unchanged => None,
+        })
+    }
+}
+
+impl Report for Conversion {
+    fn text(&self) -> String {
+        let mut text = String::new();
+        if self.dry_run {
+            let rows: Vec<_> =
+                self.changed().map(|(image, change)| vec![change.to_owned(), image.to_string()]).collect();
+            text.push_str(&table(&rows));
+        }
+        let Need { logical, unique } = self.need;
+        let (new, moved, unchanged) =
+            (self.number_of(Change::New), self.number_of(Change::Moved), self.number_of(Change::Unchanged));
+        let images = count(self.images, "image");
+        let _ = writeln!(text, "{images}: {new} new, {moved} moved, {unchanged} unchanged");
+        if self.untagged_left_out > 0 {
+            let _ = writeln!(
+                text,
+                "{} left out, --untagged carries them",
+                count(self.untagged_left_out, "untagged image")
+            );
+        }
+        let _ = writeln!(
+            text,
+            "{}, {} as separate images -> {}, {}: {} ({} %) saved",
+            count(logical.files, "file"),
+            bytes(logical.bytes),
+            count(unique.files, "unique blob"),
+            bytes(unique.bytes),
+            signed_bytes(self.saved.bytes),
+            self.saved.percent,
+        );
+        let there = format!("{} already there", self.already_there.files);
+        let _ = if self.dry_run {
+            writeln!(
+                text,
+                "to place: {}, {}; {there}; {} to write",
+                count(self.planned.blobs.files, "blob"),
+                bytes(self.planned.blobs.bytes),
+                count(self.planned.files, "small file"),
+            )
+        } else {
+            let Outcome { linked, cloned, copied, written_files, .. } = &self.outcome;
+            writeln!(
+                text,
+                "{} linked, {} cloned, {} copied, {there}; {} written",
+                linked.files,
+                cloned.files,
+                copied.files,
+                count(*written_files, "small file"),
+            )
+        };
+        let _ = match (self.dry_run, self.verified.files) {
+            (true, _) => writeln!(text, "dry run: nothing was hashed, nothing was written"),
+            (false, 0) => writeln!(text, "nothing was hashed"),
+            (false, files) => {
+                writeln!(text, "{} verified, {}", count(files, "blob"), bytes(self.verified.bytes))
+            }
+        };
+        text
+    }
+}

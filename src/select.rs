@@ -1,0 +1,56 @@
+//! Which images a person wants: patterns on `repository:tag`.
+
+use anyhow::{Context, Result, bail};
+use glob::Pattern;
+
+use crate::catalog::Catalog;
+use crate::reference::Reference;
+
+/// A choice among the images of a catalog.
+#[derive(Debug, Default)]
+pub struct Selection {
+    include: Vec<Pattern>,
+    exclude: Vec<Pattern>,
+}
+
+impl Selection {
+    /// Reads the patterns; no `include` means all images.
+    ///
+    /// # Errors
+    /// When one of them is no pattern.
+    pub fn parse(include: &[String], exclude: &[String]) -> Result<Self> {
+        let parse = |patterns: &[String]| -> Result<Vec<Pattern>> {
+            let parsed = patterns
+                .iter()
+                .map(|text| Pattern::new(text).with_context(|| format!("{text:?} is not a pattern")));
+            parsed.collect()
+        };
+        Ok(Self { include: parse(include)?, exclude: parse(exclude)? })
+    }
+
+    /// Leaves the chosen images only.
+    ///
+    /// # Errors
+    /// When an `include` pattern matches no image: it was meant to bring one.
+    pub fn apply(&self, catalog: Catalog) -> Result<Catalog> {
+        if self.include.is_empty() && self.exclude.is_empty() {
+            return Ok(catalog);
+        }
+        let names: Vec<_> = catalog.images.keys().map(ToString::to_string).collect();
+        let idle = |pattern: &&Pattern| !names.iter().any(|name| pattern.matches(name));
+        let idle: Vec<_> = self.include.iter().filter(idle).map(Pattern::as_str).collect();
+        if !idle.is_empty() {
+            bail!(
+                "--include matches no image: {}\n  hint: patterns match <repository>:<tag>",
+                idle.join(", ")
+            );
+        }
+        Ok(catalog.select(|reference| self.wants(reference)))
+    }
+
+    fn wants(&self, reference: &Reference) -> bool {
+        let name = reference.to_string();
+        let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(&name));
+        (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
+    }
+}

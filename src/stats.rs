@@ -1,0 +1,220 @@
+//! Numbers: what images weigh, what they share, and what a patch against a base would carry; pure.
+//!
+//! Content is a blob or a manifest, each a file in either layout. What several images share is never counted
+//! twice among the unique bytes.
+
+mod patch;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use serde::Serialize;
+
+pub use patch::{Patch, patch};
+
+use crate::catalog::Catalog;
+use crate::digest::Digest;
+use crate::manifest::Platform;
+use crate::reference::Reference;
+use crate::tally::Tally;
+
+/// The weight of one or more trees.
+#[derive(Debug, Default, Clone, PartialEq, Serialize)]
+pub struct Weight {
+    /// Images, by tag or digest.
+    pub images: u64,
+    /// Images that a tag names.
+    pub tags: u64,
+    /// What they run on.
+    pub platforms: BTreeSet<Platform>,
+    /// Different manifests, lists among them.
+    pub manifests: u64,
+    /// Files that hold content.
+    pub blob_files: u64,
+    /// Different contents.
+    pub unique_blobs: u64,
+    /// Bytes if every image had its own copy of everything.
+    pub logical_bytes: u64,
+    /// Bytes of all different contents.
+    pub unique_bytes: u64,
+    /// Bytes of all files, each inode once.
+    pub disk_bytes: u64,
+    /// What the files take on disk, each inode once, in whole blocks.
+    pub allocated_bytes: u64,
+    /// What the tree saves as it is: logical bytes less bytes on disk.
+    pub saved_now: Saving,
+    /// What registry storage saves: logical bytes less unique bytes.
+    pub saved_as_registry: Saving,
+}
+
+/// What is saved of a number of bytes; negative where a tree holds more than its images need.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize)]
+pub struct Saving {
+    /// In bytes.
+    pub bytes: i64,
+    /// In percent of the logical bytes, to one decimal.
+    pub percent: f64,
+}
+
+impl Saving {
+    /// What remains of `logical` bytes when `kept` are enough.
+    #[must_use]
+    pub fn of(logical: u64, kept: u64) -> Self {
+        let bytes = logical.cast_signed() - kept.cast_signed();
+        let percent = if logical == 0 { 0.0 } else { bytes as f64 * 100.0 / logical as f64 };
+        Self { bytes, percent: (percent * 10.0).round() / 10.0 }
+    }
+}
+
+/// Weighs trees together: what lies in several is unique once, and an inode is on disk once.
+#[must_use]
+pub fn weigh(catalogs: &[(&Catalog, &BTreeMap<&Reference, BTreeSet<Platform>>)]) -> Weight {
+    let mut weight = Weight::default();
+    let mut manifests: HashSet<Digest> = HashSet::new();
+    let mut contents: HashMap<Digest, u64> = HashMap::new();
+    let mut paths = HashSet::new();
+    let mut inodes = HashSet::new();
+    for (catalog, platforms) in catalogs {
+        weight.images += catalog.images.len() as u64;
+        weight.tags += catalog.images.keys().filter(|reference| reference.is_tagged()).count() as u64;
+        weight.platforms.extend(platforms.values().flatten().cloned());
+        weight.logical_bytes +=
+            catalog.images.values().map(|image| own_copies(catalog, image.digest).bytes).sum::<u64>();
+        manifests.extend(catalog.manifests.keys().copied());
+        for (digest, blob) in &catalog.blobs {
+            for file in &blob.files {
+                contents.entry(*digest).or_insert(file.size);
+                paths.insert(file.path.as_path());
+                if inodes.insert(file.inode) {
+                    weight.disk_bytes += file.size;
+                    weight.allocated_bytes += file.allocated;
+                }
+            }
+        }
+    }
+    weight.manifests = manifests.len() as u64;
+    weight.blob_files = paths.len() as u64;
+    weight.unique_blobs = contents.len() as u64;
+    weight.unique_bytes = contents.values().sum();
+    weight.saved_now = Saving::of(weight.logical_bytes, weight.disk_bytes);
+    weight.saved_as_registry = Saving::of(weight.logical_bytes, weight.unique_bytes);
+    weight
+}
+
+/// What an image weighs with its own copy of everything.
+fn own_copies(catalog: &Catalog, image: Digest) -> Tally {
+    let mut tally = Tally::default();
+    contents(catalog, image).values().for_each(|size| tally.add(*size));
+    tally
+}
+
+/// All content that an image needs, with its sizes.
+fn contents(catalog: &Catalog, image: Digest) -> BTreeMap<Digest, u64> {
+    let closure = catalog.closure(image);
+    let manifests = closure
+        .manifests
+        .iter()
+        .filter_map(|(digest, _)| Some((*digest, catalog.manifests.get(digest)?.size)));
+    let blobs = closure.blobs.iter().map(|(digest, descriptor)| (*digest, descriptor.size));
+    manifests.chain(blobs).collect()
+}
+
+/// What the images of a catalog need: each with its own copy, and each content once.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Need {
+    /// With a copy for each image.
+    pub logical: Tally,
+    /// Each content once.
+    pub unique: Tally,
+}
+
+/// Adds up what the images need, without what merely lies beside them.
+#[must_use]
+pub fn need(catalog: &Catalog) -> Need {
+    let mut need = Need::default();
+    let mut unique = BTreeMap::new();
+    for image in catalog.images.values() {
+        let contents = contents(catalog, image.digest);
+        contents.values().for_each(|size| need.logical.add(*size));
+        unique.extend(contents);
+    }
+    unique.values().for_each(|size| need.unique.add(*size));
+    need
+}
+
+/// What one image weighs, and what of it other images of its tree have as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageWeight {
+    /// Its name.
+    pub image: Reference,
+    /// Its manifest's digest.
+    pub digest: Digest,
+    /// What it runs on.
+    pub platforms: BTreeSet<Platform>,
+    /// All its bytes.
+    pub total_bytes: u64,
+    /// Those that another image has, too.
+    pub shared_bytes: u64,
+    /// Those that only it has.
+    pub own_bytes: u64,
+}
+
+/// A layer that several images of a tree share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SharedLayer {
+    /// Its name.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// What sharing it saves: its bytes for each image but one.
+    pub saved_bytes: u64,
+    /// The images that share it.
+    pub images: BTreeSet<Reference>,
+}
+
+/// Weighs each image of a tree, and the layers that they share, those that save most first.
+#[must_use]
+pub fn weigh_images(
+    catalog: &Catalog,
+    platforms: &BTreeMap<&Reference, BTreeSet<Platform>>,
+) -> (Vec<ImageWeight>, Vec<SharedLayer>) {
+    let needs: Vec<_> = catalog
+        .images
+        .iter()
+        .map(|(reference, image)| (reference, contents(catalog, image.digest)))
+        .collect();
+    let mut shared: BTreeMap<Digest, (u64, BTreeSet<&Reference>)> = BTreeMap::new();
+    for (reference, contents) in &needs {
+        for (digest, size) in contents {
+            shared.entry(*digest).or_insert((*size, BTreeSet::new())).1.insert(reference);
+        }
+    }
+    shared.retain(|_, (_, images)| images.len() > 1);
+    let images = needs.iter().map(|(reference, contents)| {
+        let total_bytes = contents.values().sum();
+        let shared_bytes =
+            contents.iter().filter(|(digest, _)| shared.contains_key(digest)).map(|(_, size)| size).sum();
+        ImageWeight {
+            image: (*reference).clone(),
+            digest: catalog.images[*reference].digest,
+            platforms: platforms.get(reference).cloned().unwrap_or_default(),
+            total_bytes,
+            shared_bytes,
+            own_bytes: total_bytes - shared_bytes,
+        }
+    });
+    let images = images.collect();
+    let layers: HashSet<Digest> =
+        catalog.manifests.values().flat_map(|manifest| &manifest.layers).map(|layer| layer.digest).collect();
+    let mut shared: Vec<_> = shared
+        .into_iter()
+        .filter(|(digest, _)| layers.contains(digest))
+        .map(|(digest, (bytes, images))| SharedLayer {
+            digest,
+            bytes,
+            saved_bytes: bytes * (images.len() as u64 - 1),
+            images: images.into_iter().cloned().collect(),
+        })
+        .collect();
+    shared.sort_by(|a, b| b.saved_bytes.cmp(&a.saved_bytes).then(a.digest.cmp(&b.digest)));
+    (images, shared)
+}
