@@ -9,26 +9,26 @@
 //!
 //! The modules in reading order; each may use those above it, never those below:
 
-pub mod catalog;
-pub mod cli;
-pub mod commands;
-pub mod damage;
-pub mod digest;
 pub mod disk;
-pub mod execute;
-pub mod finding;
-pub mod hash;
-pub mod layout;
-pub mod manifest;
-pub mod names;
-pub mod plan;
-pub mod platforms;
-pub mod present;
-pub mod progress;
-pub mod reference;
-pub mod report;
-pub mod select;
-pub mod stats;
-pub mod tally;
-pub mod verify;
 pub mod work;
+pub mod tally;
+pub mod digest;
+pub mod manifest;
+pub mod reference;
+pub mod finding;
+pub mod catalog;
+pub mod platforms;
+pub mod layout;
+pub mod names;
+pub mod select;
+pub mod hash;
+pub mod verify;
+pub mod damage;
+pub mod present;
+pub mod plan;
+pub mod execute;
+pub mod stats;
+pub mod report;
+pub mod progress;
+pub mod commands;
+pub mod cli;

@@ -131,11 +131,13 @@ fn check(
     goal: &Goal,
     report: &mut report::Conversion,
 ) -> Result<HashMap<Digest, Verdict>> {
-    let depth = match () {
-        () if asked.is_dry_run || !asked.verifies => Depth::Sizes,
-        () if asked.share == Share::Copy => Depth::BytesWhenCopied,
-        () if disk::device_of(asked.source)? != disk::device_of(root)? => Depth::BytesWhenCopied,
-        () => Depth::Bytes,
+    let is_far = || Ok::<_, anyhow::Error>(disk::device_of(asked.source)? != disk::device_of(root)?);
+    let depth = match asked.share {
+        _ if asked.is_dry_run || !asked.verifies => Depth::Sizes,
+        Share::HardLink => Depth::Bytes,
+        Share::Copy => Depth::BytesWhenCopied,
+        Share::Auto | Share::Reflink if is_far()? => Depth::BytesWhenCopied,
+        Share::Auto | Share::Reflink => Depth::Bytes,
     };
     let claims = claims(catalog, goal);
     let bar = asked.progress.bytes("verifying", claims.iter().map(|(_, claim)| claim.size()).sum());

@@ -49,10 +49,10 @@ pub fn open(path: &Path) -> Result<Tree> {
 /// # Errors
 /// As [`open`], and when there is none.
 pub fn open_below(path: &Path) -> Result<Vec<Tree>> {
-    for layout in LAYOUTS {
-        if layout.is_top(path)? {
-            return Ok(vec![open(path)?]);
-        }
+    if let [(layout, root)] = recognise(path)?.as_slice()
+        && layout.is_top(path)?
+    {
+        return Ok(vec![read(path, *layout, root)?]);
     }
     let mut folders = Vec::new();
     for entry in fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))? {

@@ -95,7 +95,7 @@ mod tests {
             "x:a b",
             "x@sha256:1",
             &suffixed,
-            "a:1/b:1",
+            "a/b:1/c:1",
         ] {
             assert!(read(Path::new(path)).is_err(), "{path:?} was read");
         }
