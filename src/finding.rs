@@ -77,9 +77,9 @@ macro_rules! kinds {
 
 kinds! {
     /// A file's content has another digest than its name claims.
-    CorruptBlob => Error, "corrupt blob", "copy its images again from where they came from, or add a tree that has a sound copy";
+    CorruptBlob => Error, "corrupt blob", "copy its images again from where they came from";
     /// A file is longer or shorter than the manifest says.
-    WrongSize => Error, "wrong size", "copy its images again from where they came from, or add a tree that has a sound copy";
+    WrongSize => Error, "wrong size", "copy its images again from where they came from";
     /// No file holds the content at all.
     MissingBlob => Error, "missing blob", "copy its images again from where they came from";
     /// A tag or link names a manifest that is not there.

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use glob::Pattern;
 
 use crate::catalog::Catalog;
+use crate::finding::Finding;
 use crate::reference::Reference;
 
 /// A choice among the images of a catalog.
@@ -46,6 +47,12 @@ impl Selection {
             );
         }
         Ok(catalog.select(|reference| self.wants(reference)))
+    }
+
+    /// Whether a finding is about a chosen image, or about none in particular.
+    #[must_use]
+    pub fn concerns(&self, finding: &Finding) -> bool {
+        finding.images.is_empty() || finding.images.iter().any(|image| self.wants(&image.without_host()))
     }
 
     fn wants(&self, reference: &Reference) -> bool {

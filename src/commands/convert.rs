@@ -14,7 +14,6 @@ use crate::disk::{self, Share};
 use crate::execute::{self, Means};
 use crate::finding::Finding;
 use crate::layout::{self, Content, Entry, Layout, Scan};
-use crate::manifest::Manifest;
 use crate::names::{self, HostRule};
 use crate::plan::{self, Plan};
 use crate::present::{self, Present};
@@ -63,6 +62,7 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
     let (mut catalog, mut faults) = read(asked, &mut report)?;
     let root = asked.target.destination(asked.destination)?;
 
+    let started = Instant::now();
     let mut goal = Goal::of(asked, &root, &catalog)?;
     let verdicts = check(asked, &root, &catalog, &goal, &mut report)?;
     faults.extend(verdicts.values().flat_map(|verdict| verdict.faults.iter().cloned()));
@@ -78,11 +78,19 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
     if asked.may_write(&report) {
         catalog = place(asked, &mut plan, catalog, &verdicts, &mut report)?;
     }
+    let hashing = started.elapsed();
     if asked.may_write(&report) {
         report.outcome += execute::names(&plan, &catalog)?;
     }
-    if asked.is_dry_run || asked.may_write(&report) {
+    report.stopped = !asked.is_dry_run && !asked.may_write(&report);
+    if !report.stopped {
         report.shows(&plan, need(&catalog));
+    }
+    if report.verified.bytes > 0 {
+        let Tally { bytes, .. } = report.verified;
+        asked
+            .progress
+            .say(|| format!("verified {} at {}", report::bytes(bytes), report::rate(bytes, hashing)));
     }
 
     eprint!("{}", Findings(&report.findings).text());
@@ -116,6 +124,7 @@ fn read(asked: &Conversion, report: &mut report::Conversion) -> Result<(Catalog,
     let Scan { catalog, mut findings } = layout::open(asked.source)?.scan;
     let (catalog, renamed) = names::rename(catalog, asked.hosts, asked.target);
     findings.extend(renamed);
+    findings.retain(|finding| asked.selection.concerns(finding));
     let catalog = asked.selection.apply(catalog)?;
     let untagged = |reference: &&Reference| asked.tagged_only && !reference.is_tagged();
     let untagged: BTreeSet<_> = catalog.images.keys().filter(untagged).cloned().collect();
@@ -141,32 +150,27 @@ fn check(
     };
     let claims = claims(catalog, goal);
     let bar = asked.progress.bytes("verifying", claims.iter().map(|(_, claim)| claim.size()).sum());
-    let started = Instant::now();
     let verdicts = verify::verify(&claims, depth, &|bytes| bar.add(bytes));
     drop(bar);
     for verdict in verdicts.values() {
         report.verified += verdict.hashed;
     }
-    asked.progress.say(|| {
-        let Tally { bytes, .. } = report.verified;
-        format!("verified {} at {}", report::bytes(bytes), report::rate(bytes, started.elapsed()))
-    });
     Ok(verdicts)
 }
 
-/// Which files claim to hold what has to be at the destination.
+/// Which files claim to hold what the images need, and what else has to be at the destination.
 fn claims(catalog: &Catalog, goal: &Goal) -> Vec<(Digest, Claim)> {
     let mut claims: BTreeMap<Digest, Claim> = BTreeMap::new();
+    for image in catalog.images.values() {
+        for (digest, descriptor) in catalog.closure(image.digest).blobs {
+            claims.entry(digest).or_default().sizes.insert(descriptor.size);
+        }
+    }
     for (entry, present) in goal.entries.iter().zip(&goal.present) {
         let Content::Blob(digest) = entry.content else { continue };
         let claim = claims.entry(digest).or_default();
         if let Present::Blob(file) = present {
             claim.placed.push(file.clone());
-        }
-    }
-    for descriptor in catalog.manifests.values().flat_map(Manifest::blobs) {
-        if let Some(claim) = claims.get_mut(&descriptor.digest) {
-            claim.sizes.insert(descriptor.size);
         }
     }
     for (digest, claim) in &mut claims {

@@ -26,6 +26,8 @@ pub struct Conversion {
     pub destination: PathBuf,
     /// Whether nothing was written.
     pub dry_run: bool,
+    /// Whether it stopped, because of errors, before it gave anything a name.
+    pub stopped: bool,
     /// How many images are at the destination, or would be.
     pub images: u64,
     /// How many of them a tag names.
@@ -69,6 +71,7 @@ impl Conversion {
             source: source.to_owned(),
             destination: destination.to_owned(),
             dry_run,
+            stopped: false,
             images: 0,
             tags: 0,
             untagged_left_out: 0,
@@ -114,6 +117,13 @@ impl Conversion {
 
 impl Report for Conversion {
     fn text(&self) -> String {
+        if self.stopped {
+            let errors = self.findings.iter().filter(|finding| finding.is_error()).count() as u64;
+            return format!(
+                "no image was converted: {}\nhint: --keep-going converts the images that are sound\n",
+                count(errors, "error")
+            );
+        }
         let mut text = String::new();
         if self.dry_run {
             let rows: Vec<_> =

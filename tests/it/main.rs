@@ -1,0 +1,15 @@
+//! The tests that drive the built `bundle` program, next to the real skopeo, registry and umoci.
+//!
+//! One test crate with a module for each behaviour, so that the harness in `support` is compiled once.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics, and the panic names the line")]
+
+mod architecture;
+mod faults;
+mod harness;
+mod names;
+mod readme;
+mod round_trip;
+mod sharing;
+mod stats;
+mod support;

@@ -1,0 +1,29 @@
+//! The harness: real programs, real images, a real registry, and trees compared file by file.
+//!
+//! Nothing here knows how `bundle` works inside. A program that is missing fails the test; nothing is skipped.
+
+pub(crate) mod bundle;
+pub(crate) mod images;
+pub(crate) mod layer;
+pub(crate) mod mount;
+pub(crate) mod program;
+pub(crate) mod registry;
+pub(crate) mod skopeo;
+pub(crate) mod testdata;
+pub(crate) mod tree;
+
+use tempfile::TempDir;
+
+/// Makes an empty folder of the test's own, gone when the value is dropped.
+///
+/// It lies below the build's target folder: large enough for layers, and on the same file system for all tests.
+pub(crate) fn scratch() -> TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+/// Names the bytes by their `sha256:…` digest, by other means than the program under test.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    let hex: String = sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
