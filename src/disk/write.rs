@@ -49,10 +49,12 @@ pub(super) fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
         .tempfile_in(folder_of(path))
 }
 
-/// Runs `work`, and once more if only the folder of `path` was missing.
+/// Runs `work`, and once more, with the folder of `path` created, if something was missing.
+///
+/// The folder is not looked for: another thread may create it between the failure and the look.
 pub(super) fn in_folder_of<T>(path: &Path, work: impl Fn() -> io::Result<T>) -> io::Result<T> {
     match work() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !folder_of(path).exists() => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             fs::create_dir_all(folder_of(path))?;
             work()
         }
@@ -114,6 +116,25 @@ impl Staging {
                 Ok(false)
             }
             Err(error) => Err(error).with_context(|| format!("cannot put {} in place", path.display())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_need_one_folder_do_not_trip_over_each_other() {
+        let root = tempfile::tempdir().unwrap();
+        for round in 0..500 {
+            let folder = root.path().join(round.to_string()).join("below");
+            std::thread::scope(|scope| {
+                for thread in 0..8 {
+                    let path = folder.join(thread.to_string());
+                    scope.spawn(move || in_folder_of(&path, || fs::write(&path, "")).unwrap());
+                }
+            });
         }
     }
 }
