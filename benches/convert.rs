@@ -3,6 +3,7 @@
 //! One generated tree, three ways to make registry storage of it: verified, `--no-verify`, and
 //! `scripts/published-procedure`. They take turns, each into a fresh destination on the same file system, after
 //! everything written before has reached the disk. Nothing is timed before all three have made the same blobs and tags.
+//! `bundle` waits until its work is on the disk, and that time counts; the procedure leaves it to the kernel.
 //!
 //! ```text
 //! cargo bench
