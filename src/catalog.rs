@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::digest::Digest;
 pub use crate::disk::File;
 use crate::finding::{Finding, Kind};
-use crate::manifest::{Descriptor, Manifest};
+use crate::manifest::{self, Descriptor, Manifest, Need};
 use crate::reference::{Reference, Repository};
 
 /// Everything that a tree holds.
@@ -26,6 +26,8 @@ pub struct Catalog {
     pub grants: BTreeMap<Repository, BTreeMap<Digest, Digest>>,
     /// Blobs that no repository knows but that lie in the storage.
     pub orphans: BTreeSet<Digest>,
+    /// Content that no file holds as it is: what descriptors carry themselves, payloads of signed manifests.
+    pub inline: BTreeMap<Digest, Box<[u8]>>,
 }
 
 /// What a name stands for.
@@ -93,9 +95,12 @@ impl Catalog {
             heights.insert(digest, height);
             closure.manifests.push((digest, height));
             for blob in manifest.blobs() {
-                let is_elsewhere = blob.is_foreign && !self.blobs.contains_key(&blob.digest);
-                let blobs = if is_elsewhere { &mut closure.foreign } else { &mut closure.blobs };
-                blobs.insert(blob.digest, blob);
+                let is_here = self.blobs.contains_key(&blob.digest);
+                match blob.need {
+                    Need::Foreign if !is_here => closure.foreign.insert(blob.digest, blob),
+                    Need::Repeated if !is_here => continue,
+                    _ => closure.blobs.insert(blob.digest, blob),
+                };
             }
         }
         closure
@@ -115,15 +120,16 @@ impl Catalog {
         users
     }
 
-    /// Says which images are here only in part, by their makers' leave: lists without all their manifests,
-    /// layers that are fetched from elsewhere.
+    /// Says what is worth knowing of images that are sound: lists without all their manifests, layers that are
+    /// fetched from elsewhere, manifests that newer registries do not serve. `lost` manifests are missing
+    /// against their makers' will, and no part of a list that was left out.
     #[must_use]
-    pub fn partial_images(&self) -> Vec<Finding> {
+    pub fn remarks(&self, lost: &BTreeSet<Digest>) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (reference, image) in &self.images {
-            let Closure { absent, foreign, .. } = self.closure(image.digest);
-            let listed = absent.into_iter().filter(|(digest, _)| !self.blobs.contains_key(digest));
-            for (kind, missing) in [(Kind::SparseIndex, listed.collect()), (Kind::ForeignLayer, foreign)] {
+            let Closure { manifests, mut absent, foreign, .. } = self.closure(image.digest);
+            absent.retain(|digest, _| !lost.contains(digest));
+            for (kind, missing) in [(Kind::SparseIndex, absent), (Kind::ForeignLayer, foreign)] {
                 let Some((first, _)) = missing.first_key_value() else { continue };
                 let names = missing.values().map(|descriptor| match &descriptor.platform {
                     Some(platform) => platform.to_string(),
@@ -132,8 +138,65 @@ impl Catalog {
                 let names = names.collect::<Vec<_>>().join(", ");
                 findings.push(Finding::at(kind, &image.origin).of(*first).expected(names).breaks(reference));
             }
+            let is_schema1 =
+                |digest| self.manifests.get(digest).is_some_and(|it| it.kind == manifest::Kind::Schema1);
+            if manifests.iter().any(|(digest, _)| is_schema1(digest)) {
+                findings.push(Finding::at(Kind::Schema1, &image.origin).breaks(reference));
+            }
         }
         findings
+    }
+
+    /// Those of the `kept` images, and every untagged image that is about one of them: signatures, attestations
+    /// and whatever else names a kept manifest as its subject, to any depth.
+    #[must_use]
+    pub fn with_referrers(&self, mut kept: BTreeSet<Reference>) -> BTreeSet<Reference> {
+        let place = |reference: &Reference| (reference.host.clone(), reference.repository.clone());
+        let untagged = self.images.iter().filter(|(reference, _)| !reference.is_tagged());
+        let mut referrers: Vec<_> = untagged
+            .filter_map(|(reference, image)| {
+                let subject = self.manifests.get(&image.digest)?.subject?;
+                Some((reference, (place(reference), subject)))
+            })
+            .collect();
+        if referrers.is_empty() {
+            return kept;
+        }
+        let mut subjects = HashSet::new();
+        let mut fresh: Vec<Reference> = kept.iter().cloned().collect();
+        while !fresh.is_empty() {
+            for reference in fresh.drain(..) {
+                let Some(image) = self.images.get(&reference) else { continue };
+                let manifests = self.closure(image.digest).manifests;
+                subjects.extend(manifests.into_iter().map(|(digest, _)| (place(&reference), digest)));
+            }
+            let (followers, others) =
+                referrers.into_iter().partition::<Vec<_>, _>(|(_, subject)| subjects.contains(subject));
+            referrers = others;
+            let followers = followers.into_iter().map(|(referrer, _)| referrer.clone());
+            fresh.extend(followers.filter(|referrer| kept.insert(referrer.clone())));
+        }
+        kept
+    }
+
+    /// Keeps the content that descriptors carry themselves, where no file holds it.
+    pub fn keep_inline(&mut self) {
+        for manifest in self.manifests.values_mut() {
+            for blob in manifest.config.iter_mut().chain(&mut manifest.layers) {
+                if let Some(data) = blob.data.take()
+                    && !self.blobs.contains_key(&blob.digest)
+                {
+                    self.inline.insert(blob.digest, data);
+                }
+            }
+        }
+    }
+
+    /// How long some content of an image is, in bytes: as its manifest says, or else as its file is.
+    #[must_use]
+    pub fn size_of(&self, blob: &Descriptor) -> u64 {
+        let file = || Some(self.blobs.get(&blob.digest)?.files.first()?.size);
+        blob.size.or_else(file).unwrap_or_default()
     }
 
     /// Adds a file that claims to hold `digest`.
@@ -144,8 +207,8 @@ impl Catalog {
     /// The images that a person chose, without what is there for the others' sake: history, grants and blobs
     /// that no image needs.
     #[must_use]
-    pub fn select(mut self, wanted: impl Fn(&Reference) -> bool) -> Self {
-        self.images.retain(|reference, _| wanted(reference));
+    pub fn select(mut self, wanted: &BTreeSet<Reference>) -> Self {
+        self.images.retain(|reference, _| wanted.contains(reference));
         self.images.values_mut().for_each(|image| image.history.clear());
         self.grants.clear();
         self.orphans.clear();
@@ -199,7 +262,14 @@ mod tests {
     }
 
     fn descriptor(name: &str) -> Descriptor {
-        Descriptor { media_type: "".into(), digest: digest(name), size: 1, platform: None, is_foreign: false }
+        Descriptor {
+            media_type: "".into(),
+            digest: digest(name),
+            size: Some(1),
+            platform: None,
+            need: Need::Required,
+            data: None,
+        }
     }
 
     fn manifest(children: &[&str], layers: &[&str]) -> Manifest {
@@ -209,6 +279,7 @@ mod tests {
             config: None,
             layers: layers.iter().map(|name| descriptor(name)).collect(),
             manifests: children.iter().map(|name| descriptor(name)).collect(),
+            subject: None,
         }
     }
 

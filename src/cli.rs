@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{self, Conversion, Ending, Statistics};
+use crate::commands::{self, Conversion, Ending, Statistics, Verification};
 use crate::disk::Share;
 use crate::layout::{self, Layout};
 use crate::names::HostRule;
@@ -65,6 +65,19 @@ enum Command {
         /// Also convert images that only a digest names, into <repository>@<digest>/
         #[arg(long)]
         untagged: bool,
+    },
+    /// Check every byte and every link, and name the images that each fault breaks
+    ///
+    /// Each PATH is a tree of dir: images or registry storage. Exit code 0: sound, warnings aside; 4: not.
+    Verify {
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<PathBuf>,
+        /// Check everything but the hashes
+        #[arg(long)]
+        quick: bool,
+        /// Replace what is corrupt or missing by verified content of this tree; may be repeated
+        #[arg(long, value_name = "PATH")]
+        repair_from: Vec<PathBuf>,
     },
     /// Show what images weigh, what they share, and what a patch against a base would carry
     ///
@@ -153,6 +166,13 @@ pub fn run(cli: Cli) -> Result<Ending> {
     match command {
         Command::ToRegistry(convert) => convert.run(&layout::Registry, false, &common),
         Command::ToDir { convert, untagged } => convert.run(&layout::Dir, !untagged, &common),
+        Command::Verify { paths, quick, repair_from } => commands::verify(&Verification {
+            paths: &paths,
+            repair_from: &repair_from,
+            is_quick: quick,
+            progress: Progress::new(common.quiet),
+            format: common.format(),
+        }),
         Command::Stats { paths, base, select } => commands::stats(&Statistics {
             paths: &paths,
             bases: &base,

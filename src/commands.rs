@@ -2,9 +2,11 @@
 
 mod convert;
 mod stats;
+mod verify;
 
 pub use convert::{Conversion, convert};
 pub use stats::{Statistics, stats};
+pub use verify::{Verification, verify};
 
 /// How a command ended that ran to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

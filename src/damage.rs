@@ -37,42 +37,69 @@ pub type SizeOf<'a> = &'a dyn Fn(&Digest) -> Option<u64>;
 pub fn assess(catalog: &Catalog, faults: Vec<Finding>, size_of: SizeOf) -> Damage {
     let mut damage = Damage::default();
     let mut missing: BTreeMap<Digest, Finding> = BTreeMap::new();
-    let told: BTreeSet<Digest> = faults.iter().filter_map(|fault| fault.digest).collect();
+    let told: BTreeSet<Digest> =
+        faults.iter().filter(|fault| fault.is_error()).filter_map(|fault| fault.digest).collect();
+    let size_of = |digest: &Digest| {
+        size_of(digest).or_else(|| catalog.inline.get(digest).map(|bytes| bytes.len() as u64))
+    };
     for (reference, image) in &catalog.images {
         let closure = catalog.closure(image.digest);
-        for (digest, descriptor) in &closure.blobs {
-            let finding = match size_of(digest) {
-                Some(size) if size == descriptor.size => continue,
-                Some(size) => Finding::at(Kind::WrongSize, &image.origin)
-                    .expected(format_args!("{} bytes, says its manifest", descriptor.size))
-                    .found(format_args!("{size} bytes")),
-                None => Finding::at(Kind::MissingBlob, &image.origin).expected(digest),
-            };
+        for digest in closure.blobs.keys() {
+            if size_of(digest).is_some() {
+                continue;
+            }
             damage.broken.insert(reference.clone());
-            damage.unsound.extend(size_of(digest).is_none().then_some(*digest));
+            damage.unsound.insert(*digest);
             // A fault of a file says it better than the lack of the blob.
             if !told.contains(digest) {
-                missing.entry(*digest).or_insert(finding.of(*digest)).images.insert(reference.clone());
+                let finding = Finding::at(Kind::MissingBlob, &image.origin).of(*digest).expected(digest);
+                missing.entry(*digest).or_insert(finding).images.insert(reference.clone());
             }
         }
         // A listed manifest that is here, but of no use, is no platform that was left out.
-        let spoiled = closure.absent.keys().filter(|digest| catalog.blobs.contains_key(digest));
-        for digest in spoiled {
+        for digest in closure.absent.keys().filter(|digest| told.contains(digest)) {
             damage.broken.insert(reference.clone());
             damage.unsound.insert(*digest);
         }
     }
     let loose = catalog.grants.values().flat_map(BTreeMap::values).chain(&catalog.orphans);
-    damage.unsound.extend(loose.filter(|digest| !is_had(catalog, digest, size_of)));
-    damage.findings = missing.into_values().collect();
+    let is_had = |digest: &&Digest| catalog.manifests.contains_key(digest) || size_of(digest).is_some();
+    damage.unsound.extend(loose.filter(|digest| !is_had(digest)));
+    let lies = misdescribed(catalog, &size_of);
+    damage.broken.extend(lies.iter().flat_map(|finding| finding.images.iter().cloned()));
+    damage.findings = missing.into_values().chain(lies).collect();
     damage.findings.extend(attribute(catalog, faults, &damage.unsound));
+    damage.findings.extend(catalog.remarks(&told));
     damage.findings.sort();
     damage.findings.dedup();
     damage
 }
 
-fn is_had(catalog: &Catalog, digest: &Digest, size_of: SizeOf) -> bool {
-    catalog.manifests.contains_key(digest) || size_of(digest).is_some()
+/// Manifests that give what they point at another size than it has: clients refuse such content.
+#[must_use]
+pub fn misdescribed(catalog: &Catalog, size_of: SizeOf) -> Vec<Finding> {
+    let mut lies: BTreeMap<(Digest, u64), Finding> = BTreeMap::new();
+    for (reference, image) in &catalog.images {
+        let manifests = catalog.closure(image.digest).manifests;
+        let manifests = manifests.iter().filter_map(|(digest, _)| catalog.manifests.get(digest));
+        for descriptor in manifests.flat_map(|manifest| manifest.blobs().chain(&manifest.manifests)) {
+            let listed = catalog.manifests.get(&descriptor.digest).map(|manifest| manifest.size);
+            let (Some(said), Some(size)) = (descriptor.size, listed.or_else(|| size_of(&descriptor.digest)))
+            else {
+                continue;
+            };
+            if said != size {
+                let lie = lies.entry((descriptor.digest, said)).or_insert_with(|| {
+                    Finding::at(Kind::WrongSize, &image.origin)
+                        .of(descriptor.digest)
+                        .expected(format_args!("{said} bytes, says its manifest"))
+                        .found(format_args!("{size} bytes"))
+                });
+                lie.images.insert(reference.clone());
+            }
+        }
+    }
+    lies.into_values().collect()
 }
 
 /// Tells each fault which images it breaks, and how bad that makes it.

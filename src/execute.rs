@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::ops::AddAssign;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -149,12 +149,21 @@ fn bytes(file: &SmallFile, catalog: &Catalog) -> Result<Vec<u8>> {
         Content::Link(digest) => Ok(digest.to_string().into_bytes()),
         Content::Text(text) => Ok(text.as_bytes().to_vec()),
         Content::Manifest(digest) => manifest(digest, catalog),
+        Content::Inline(digest) => inline(digest, catalog)
+            .ok_or_else(|| anyhow!("no manifest carries the content of {}", file.path.display())),
         Content::Folder | Content::Blob(_) => bail!("{} is no small file", file.path.display()),
     }
 }
 
+fn inline(digest: Digest, catalog: &Catalog) -> Option<Vec<u8>> {
+    catalog.inline.get(&digest).map(|bytes| bytes.to_vec())
+}
+
 /// Reads a manifest's bytes once more, from the first file that still holds them.
 fn manifest(digest: Digest, catalog: &Catalog) -> Result<Vec<u8>> {
+    if let Some(payload) = inline(digest, catalog) {
+        return Ok(payload);
+    }
     let files = catalog.blobs.get(&digest).map(|blob| blob.files.as_slice()).unwrap_or_default();
     for file in files {
         let read = disk::read_small(&file.path, MAX_MANIFEST_BYTES);

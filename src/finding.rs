@@ -19,6 +19,7 @@ pub struct Finding {
     /// What it is.
     pub kind: Kind,
     /// Where it was found.
+    #[serde(serialize_with = "crate::text::path")]
     pub file: PathBuf,
     /// The content that is affected, where it is content.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,6 +95,28 @@ kinds! {
     InvalidName => Error, "invalid name", "rename the folder to <repository>:<tag>, in lower case";
     /// Two images that would get the same name.
     NameConflict => Error, "two images under one name", "convert them from separate trees, or keep the hosts apart with --host keep";
+    /// A manifest of docker schema 1.
+    Schema1 => Warning, "docker schema 1, which registries from 3.0 on do not serve and whose garbage collection stops at it", "keep it out of storage for such a registry";
+    /// A link that an image needs is not there.
+    MissingLink => Error, "missing link", "convert or push the image again";
+    /// A folder that a registry needs is not there.
+    MissingFolder => Error, "missing folder, without which a registry's garbage collection deletes the repository's content or stops", "create it";
+    /// A tag that was, with its history, and points at nothing.
+    TagWithoutLink => Error, "tag that points at nothing", "push the tag again, or remove its folder";
+    /// A link that holds another digest than its folder's name.
+    OtherLink => Error, "link to another digest than its folder's name", "push the image again, or remove the link";
+    /// A link file that shares its inode with others.
+    LinkedLink => Error, "hard-linked link file: a registry that moves one tag moves them all", "replace it by a copy of its own";
+    /// A file that a registry or its garbage collection stumbles over.
+    StrayFile => Error, "stray file that a registry, or its garbage collection, takes for something else", "remove it";
+    /// A link to a blob that is not there, and that no image was seen to need.
+    DanglingLink => Warning, "link to a blob that is not there", "remove the link, unless an image misses the blob";
+    /// A blob that nothing needs.
+    OrphanBlob => Warning, "blob that no image needs", "remove it with the registry's garbage collection";
+    /// What an upload or an interrupted run left behind.
+    Leftover => Warning, "leftover of an upload or of an interrupted run", "remove it when nothing is being written";
+    /// A version marker that newer skopeo refuses.
+    OddVersion => Warning, "version marker that is missing or that newer skopeo refuses", "write the folder again with bundle or skopeo";
     /// A link file of the registry that does not hold a digest.
     InvalidLink => Error, "invalid link", "push the image again, or remove the link";
     /// Another layout below a tree of image folders, which was not read.

@@ -56,6 +56,13 @@ pub trait Layout: Sync {
     /// All files that hold the catalog in this layout, sorted by stage and path.
     fn entries(&self, catalog: &Catalog) -> Vec<Entry>;
 
+    /// The files that every image of a scanned tree stands on, where they lie; what is missing of them is
+    /// missing to whoever reads the tree.
+    fn standing(&self, root: &Path, catalog: &Catalog) -> Vec<(Reference, Vec<Entry>)>;
+
+    /// Faults of a scanned tree that no image shows, and that its readers stumble over all the same.
+    fn lint(&self, root: &Path, catalog: &Catalog) -> Vec<Finding>;
+
     /// The name under which this layout can keep an image's host, if its alphabet allows that.
     fn with_host(&self, reference: &Reference) -> Option<Reference>;
 }
@@ -109,6 +116,8 @@ pub enum Content {
     Folder,
     /// A manifest's bytes, always in a file of their own.
     Manifest(Digest),
+    /// A blob that no file holds, but a manifest carries itself.
+    Inline(Digest),
     /// A blob, which may share its inode with other files.
     Blob(Digest),
     /// A digest as text, without a newline: a link of the registry.
@@ -129,6 +138,12 @@ impl Entry {
     fn within(self, whole: impl Into<PathBuf>) -> Self {
         Self { whole: Some(whole.into()), ..self }
     }
+}
+
+/// How a blob gets its content: out of files, or out of the manifest that carries it.
+fn blob_content(catalog: &Catalog, digest: Digest) -> Content {
+    let is_inline = catalog.inline.contains_key(&digest) && !catalog.blobs.contains_key(&digest);
+    if is_inline { Content::Inline(digest) } else { Content::Blob(digest) }
 }
 
 /// Sorts entries into the order in which they may appear, and drops those that were asked for twice; of content

@@ -12,6 +12,7 @@
 pub mod disk;
 pub mod work;
 pub mod tally;
+pub mod text;
 pub mod digest;
 pub mod manifest;
 pub mod reference;
@@ -25,6 +26,7 @@ pub mod hash;
 pub mod verify;
 pub mod damage;
 pub mod present;
+pub mod audit;
 pub mod plan;
 pub mod execute;
 pub mod stats;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use bundle::cli::{self, Cli};
 use bundle::commands::Ending;
-use bundle::report::plain;
+use bundle::text::plain;
 use clap::Parser;
 
 fn main() -> ExitCode {

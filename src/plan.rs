@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail};
 use serde::Serialize;
 
 use crate::digest::Digest;
@@ -71,13 +72,15 @@ pub enum Change {
 }
 
 /// Decides what has to be done, given what is there and which files are sound.
-#[must_use]
+///
+/// # Errors
+/// When something lies in an entry's place that cannot give way.
 pub fn plan(
     root: &Path,
     entries: Vec<Entry>,
     present: &[Present],
     verdicts: &HashMap<Digest, Verdict>,
-) -> Plan {
+) -> Result<Plan> {
     let mut plan = Plan { root: root.to_owned(), ..Plan::default() };
     let mut placements: BTreeMap<Digest, Vec<PathBuf>> = BTreeMap::new();
     // A folder appears whole only where nothing of it is there.
@@ -89,11 +92,14 @@ pub fn plan(
         .collect();
     for (entry, present) in entries.into_iter().zip(present) {
         let path = root.join(&entry.path);
+        if let Present::Blocked(what) = present {
+            bail!("{what} lies where {} has to be written\n  hint: move it away", path.display());
+        }
         if let Some(image) = entry.names {
             let change = match present {
                 Present::Missing => Change::New,
                 Present::Same => Change::Unchanged,
-                Present::Different | Present::Blob(_) => Change::Moved,
+                _ => Change::Moved,
             };
             plan.images.insert(image, change);
         }
@@ -116,7 +122,7 @@ pub fn plan(
         }
     }
     plan.placements = placements.into_iter().map(|placement| place(placement, verdicts)).collect();
-    plan
+    Ok(plan)
 }
 
 fn is_sound(verdict: Option<&Verdict>, file: &File) -> bool {

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use rayon::prelude::*;
 
 use crate::digest::Digest;
 use crate::disk::{self, File, Look};
 use crate::layout::{Content, Entry};
-use crate::manifest::MAX_MANIFEST_BYTES;
+use crate::manifest::{self, MAX_MANIFEST_BYTES};
 
 /// What lies where an entry should be.
 #[derive(Debug)]
@@ -19,6 +19,9 @@ pub enum Present {
     Same,
     /// Something else, which has to give way.
     Different,
+    /// Something that cannot give way: a folder in a file's place or the other way round, or a file that cannot
+    /// be read; in words.
+    Blocked(String),
     /// A file where a blob should be; whether it is sound is found out by hashing.
     Blob(File),
 }
@@ -26,7 +29,7 @@ pub enum Present {
 /// Looks at every entry below `root`; the answers come in the entries' order.
 ///
 /// # Errors
-/// When the system refuses to say, or a folder lies where a file has to be.
+/// When the system refuses to say what is there.
 pub fn look(root: &Path, entries: &[Entry]) -> Result<Vec<Present>> {
     if matches!(disk::look(root)?, Look::Missing) {
         return Ok(entries.iter().map(|_| Present::Missing).collect());
@@ -35,30 +38,27 @@ pub fn look(root: &Path, entries: &[Entry]) -> Result<Vec<Present>> {
 }
 
 fn look_at(path: &Path, content: Content) -> Result<Present> {
-    let file = match (disk::look(path)?, content) {
+    match (disk::look(path)?, content) {
         (Look::Missing, _) => return Ok(Present::Missing),
         (Look::Folder, Content::Folder) => return Ok(Present::Same),
-        (Look::Folder, _) => bail!("{} is a folder where a file has to be", path.display()),
-        (_, Content::Folder) => bail!("{} is a file where a folder has to be", path.display()),
+        (Look::Folder, _) => return Ok(Present::Blocked("a folder".to_owned())),
+        (Look::File(_), Content::Folder) => return Ok(Present::Blocked("a file".to_owned())),
+        (Look::Other(what), Content::Folder) => return Ok(Present::Blocked(what.to_owned())),
         (Look::Other(_), _) => return Ok(Present::Different),
-        (Look::File(file), _) => file,
+        (Look::File(file), Content::Blob(_)) => return Ok(Present::Blob(file)),
+        (Look::File(_), _) => {}
+    }
+    let bytes = match disk::read_small(path, MAX_MANIFEST_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) => return Ok(Present::Blocked(format!("a file that cannot be read: {error}"))),
     };
-    let holds = |bytes: &[u8]| -> Result<bool> {
-        Ok(file.size == bytes.len() as u64
-            && disk::read_small(path, file.size)
-                .map_err(|error| {
-                    anyhow::Error::new(error).context(format!("cannot read {}", path.display()))
-                })?
-                .is_some_and(|found| found == bytes))
-    };
-    let is_same = match content {
-        Content::Blob(_) => return Ok(Present::Blob(file)),
-        Content::Folder => true,
-        Content::Link(digest) => holds(digest.to_string().as_bytes())?,
-        Content::Text(text) => holds(text.as_bytes())?,
-        Content::Manifest(digest) => disk::read_small(path, MAX_MANIFEST_BYTES)
-            .map_err(|error| anyhow::Error::new(error).context(format!("cannot read {}", path.display())))?
-            .is_some_and(|found| Digest::of(digest.algorithm(), &found) == digest),
-    };
+    let is_same = bytes.is_some_and(|bytes| match content {
+        Content::Link(digest) => bytes == digest.to_string().as_bytes(),
+        Content::Text(text) => bytes == text.as_bytes(),
+        Content::Manifest(digest) | Content::Inline(digest) => {
+            Digest::of(digest.algorithm(), &manifest::payload(&bytes)) == digest
+        }
+        Content::Folder | Content::Blob(_) => false, // looked at above
+    });
     Ok(if is_same { Present::Same } else { Present::Different })
 }

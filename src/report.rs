@@ -4,6 +4,7 @@ mod conversion;
 mod findings;
 mod stats;
 mod text;
+mod verification;
 
 use std::io::{self, Write};
 
@@ -13,7 +14,8 @@ use serde::Serialize;
 pub use conversion::Conversion;
 pub use findings::Findings;
 pub use stats::{BaseStats, Stats, TreeStats};
-pub use text::{bytes, plain, rate};
+pub use text::{bytes, rate};
+pub use verification::{Checked, Repaired, Verification, VerifiedTree};
 
 /// Which of the two a person asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

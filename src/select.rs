@@ -46,7 +46,9 @@ impl Selection {
                 idle.join(", ")
             );
         }
-        Ok(catalog.select(|reference| self.wants(reference)))
+        let wanted = catalog.images.keys().filter(|reference| self.wants(reference)).cloned().collect();
+        let wanted = catalog.with_referrers(wanted);
+        Ok(catalog.select(&wanted))
     }
 
     /// Whether a finding is about a chosen image, or about none in particular.

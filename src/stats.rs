@@ -114,7 +114,7 @@ fn contents(catalog: &Catalog, image: Digest) -> BTreeMap<Digest, u64> {
         .manifests
         .iter()
         .filter_map(|(digest, _)| Some((*digest, catalog.manifests.get(digest)?.size)));
-    let blobs = closure.blobs.iter().map(|(digest, descriptor)| (*digest, descriptor.size));
+    let blobs = closure.blobs.iter().map(|(digest, descriptor)| (*digest, catalog.size_of(descriptor)));
     manifests.chain(blobs).collect()
 }
 

@@ -17,13 +17,13 @@ impl Tally {
     /// Counts one more file.
     pub fn add(&mut self, bytes: u64) {
         self.files += 1;
-        self.bytes += bytes;
+        self.bytes = self.bytes.saturating_add(bytes);
     }
 }
 
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.files += other.files;
-        self.bytes += other.bytes;
+        self.bytes = self.bytes.saturating_add(other.bytes);
     }
 }

@@ -76,7 +76,7 @@ pub fn verify(claims: &[(Digest, Claim)], depth: Depth, on_bytes: OnBytes) -> Ha
 
 fn judge(digest: Digest, claim: &Claim, depth: Depth, on_bytes: OnBytes) -> Verdict {
     let mut verdict = Verdict::default();
-    let mut known: HashMap<Inode, bool> = HashMap::new();
+    let mut known: HashMap<Inode, Option<Finding>> = HashMap::new();
     let placed_depth = if depth == Depth::Sizes { Depth::Sizes } else { Depth::Bytes };
     let placed = claim.placed.iter().map(|file| (file, placed_depth, true));
     for (file, depth, is_placed) in placed.chain(claim.sources.iter().map(|file| (file, depth, false))) {
@@ -90,19 +90,12 @@ fn judge(digest: Digest, claim: &Claim, depth: Depth, on_bytes: OnBytes) -> Verd
             }
             continue;
         }
-        let is_sound = match known.get(&file.inode) {
-            Some(&is_sound) => is_sound,
-            None => match check(digest, claim, file, depth, on_bytes, &mut verdict) {
-                Ok(()) => true,
-                Err(fault) => {
-                    verdict.faults.push(fault);
-                    false
-                }
-            },
-        };
-        known.insert(file.inode, is_sound);
-        if is_sound {
-            verdict.sound.push(file.clone());
+        let fault = known
+            .entry(file.inode)
+            .or_insert_with(|| check(digest, claim, file, depth, on_bytes, &mut verdict.hashed).err());
+        match fault {
+            None => verdict.sound.push(file.clone()),
+            Some(fault) => verdict.faults.push(Finding { file: file.path.clone(), ..fault.clone() }),
         }
     }
     verdict
@@ -114,7 +107,7 @@ fn check(
     file: &File,
     depth: Depth,
     on_bytes: OnBytes,
-    verdict: &mut Verdict,
+    hashed: &mut Tally,
 ) -> Result<(), Finding> {
     check_size(digest, claim, file)?;
     if depth == Depth::Sizes {
@@ -122,7 +115,7 @@ fn check(
     }
     let (found, length) = digest_of(&file.path, digest.algorithm(), on_bytes)
         .map_err(|error| Finding::at(Kind::Unreadable, &file.path).of(digest).found(error))?;
-    verdict.hashed.add(length);
+    hashed.add(length);
     if found == digest { Ok(()) } else { Err(corrupt(digest, file, found)) }
 }
 

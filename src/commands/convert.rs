@@ -18,7 +18,6 @@ use crate::names::{self, HostRule};
 use crate::plan::{self, Plan};
 use crate::present::{self, Present};
 use crate::progress::Progress;
-use crate::reference::Reference;
 use crate::report::{self, Findings, Format};
 use crate::select::Selection;
 use crate::stats::need;
@@ -73,7 +72,7 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
     }
     report.findings = damage.findings;
 
-    let mut plan = plan::plan(&root, goal.entries, &goal.present, &verdicts);
+    let mut plan = plan::plan(&root, goal.entries, &goal.present, &verdicts)?;
     report.plans(&plan);
     if asked.may_write(&report) {
         catalog = place(asked, &mut plan, catalog, &verdicts, &mut report)?;
@@ -126,10 +125,16 @@ fn read(asked: &Conversion, report: &mut report::Conversion) -> Result<(Catalog,
     findings.extend(renamed);
     findings.retain(|finding| asked.selection.concerns(finding));
     let catalog = asked.selection.apply(catalog)?;
-    let untagged = |reference: &&Reference| asked.tagged_only && !reference.is_tagged();
-    let untagged: BTreeSet<_> = catalog.images.keys().filter(untagged).cloned().collect();
-    report.untagged_left_out = untagged.len() as u64;
-    Ok((catalog.without(&untagged, &BTreeSet::new()), findings))
+    if !asked.tagged_only {
+        return Ok((catalog, findings));
+    }
+    // What only a digest names comes along where it is about an image that does.
+    let tagged = catalog.images.keys().filter(|reference| reference.is_tagged()).cloned().collect();
+    let kept = catalog.with_referrers(tagged);
+    let left_out: BTreeSet<_> =
+        catalog.images.keys().filter(|reference| !kept.contains(reference)).cloned().collect();
+    report.untagged_left_out = left_out.len() as u64;
+    Ok((catalog.without(&left_out, &BTreeSet::new()), findings))
 }
 
 /// Verifies every blob that has to be at the destination, there or in the source.
@@ -163,7 +168,7 @@ fn claims(catalog: &Catalog, goal: &Goal) -> Vec<(Digest, Claim)> {
     let mut claims: BTreeMap<Digest, Claim> = BTreeMap::new();
     for image in catalog.images.values() {
         for (digest, descriptor) in catalog.closure(image.digest).blobs {
-            claims.entry(digest).or_default().sizes.insert(descriptor.size);
+            claims.entry(digest).or_default().sizes.extend(descriptor.size);
         }
     }
     for (entry, present) in goal.entries.iter().zip(&goal.present) {

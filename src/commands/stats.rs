@@ -52,8 +52,10 @@ pub fn stats(asked: &Statistics) -> Result<Ending> {
         schema: "bundle.stats/1",
         trees: trees.iter().zip(&weighed).map(of_tree).collect(),
         total: weigh(&weighed),
-        base: (!bases.is_empty())
-            .then(|| BaseStats { paths: asked.bases.to_vec(), patch: patch(&catalogs, &base_catalogs) }),
+        base: (!bases.is_empty()).then(|| BaseStats {
+            paths: asked.bases.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+            patch: patch(&catalogs, &base_catalogs),
+        }),
         findings,
     };
 

@@ -22,14 +22,27 @@ pub(super) fn file(path: &Path, digest: Digest) -> Result<Option<File>, Finding>
     }
 }
 
-/// Reads a manifest whose digest is that of its bytes.
+/// A manifest that its file's content names.
+pub(super) struct Named {
+    /// Its name.
+    pub(super) digest: Digest,
+    /// What it says.
+    pub(super) manifest: Manifest,
+    /// What its digest names, where that is not the file as it is: the payload of a signed manifest.
+    pub(super) payload: Option<Box<[u8]>>,
+}
+
+/// Reads a manifest whose digest is that of its content.
 ///
 /// # Errors
 /// A finding, when it cannot be read or is no manifest.
-pub(super) fn named_by_content(path: &Path) -> Result<(Digest, Manifest), Finding> {
+pub(super) fn named_by_content(path: &Path, algorithm: Algorithm) -> Result<Named, Finding> {
     let bytes = bytes(path)?;
-    let digest = Digest::of(Algorithm::Sha256, &bytes);
-    Ok((digest, parse(path, &bytes)?))
+    let payload = manifest::payload(&bytes);
+    let digest = Digest::of(algorithm, &payload);
+    let is_file = *payload == *bytes;
+    let payload = (!is_file).then(|| payload.into_owned().into_boxed_slice());
+    Ok(Named { digest, manifest: parse(path, &bytes)?, payload })
 }
 
 /// Reads a manifest that claims to be `digest`.

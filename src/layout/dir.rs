@@ -5,7 +5,8 @@
 //! └── [<host>[:<port>]/]<repository>:<tag>/      or <repository>@<digest>/
 //!     ├── manifest.json                          the image's manifest or list, to the byte
 //!     ├── <hex>.manifest.json                    each manifest that a list names
-//!     ├── <hex>                                  each blob, configuration and layers alike
+//!     ├── <hex>                                  each blob, configuration and layers alike;
+//!     │                                          <algorithm>-<hex> for anything but sha256
 //!     └── version                                "Directory Transport Version: 1.1\n"
 //! ```
 //!
@@ -14,6 +15,7 @@
 //! allows skopeo to overwrite the folder, is written last.
 
 mod folder;
+mod lint;
 mod name;
 mod walk;
 
@@ -22,15 +24,18 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::{Content, Entry, Layout, Scan, Stage, in_order};
-use crate::catalog::{Catalog, gather};
+use super::{Content, Entry, Layout, Scan, Stage, blob_content, in_order};
+use crate::catalog::{Catalog, Image, gather};
 use crate::digest::{Algorithm, Digest};
+use crate::finding::Finding;
 use crate::reference::Reference;
 
 const MANIFEST: &str = "manifest.json";
 const VERSION: &str = "version";
 /// Exactly these bytes, or skopeo refuses to overwrite the folder.
-const VERSION_TEXT: &str = "Directory Transport Version: 1.1\n";
+const VERSION_1_1: &str = "Directory Transport Version: 1.1\n";
+/// What newer skopeo writes where a digest is not sha256 (containers/image, `directory/version.go`).
+const VERSION_1_2: &str = "Directory Transport Version: 1.2\n";
 
 /// A tree of `dir:` images.
 pub struct Dir;
@@ -59,12 +64,13 @@ impl Layout for Dir {
             for (digest, file) in folder.files {
                 catalog.add_file(digest, file);
             }
+            catalog.inline.extend(folder.payload);
             named.extend(folder.image);
         }
+        catalog.keep_inline();
         let (images, conflicts) = gather(named);
         catalog.images = images;
         findings.extend(conflicts);
-        findings.extend(catalog.partial_images());
         Ok(Scan { catalog, findings })
     }
 
@@ -75,26 +81,70 @@ impl Layout for Dir {
     fn entries(&self, catalog: &Catalog) -> Vec<Entry> {
         let entries = catalog.images.par_iter().flat_map_iter(|(reference, image)| {
             let folder = PathBuf::from(reference.to_string());
-            let closure = catalog.closure(image.digest);
-            let mut entries = Vec::with_capacity(closure.blobs.len() + closure.manifests.len() + 2);
-            for digest in closure.blobs.keys() {
-                entries.push(Entry::new(Stage::Content, folder.join(digest.hex()), Content::Blob(*digest)));
-            }
-            for (digest, _) in closure.manifests.iter().filter(|(digest, _)| *digest != image.digest) {
-                let path = folder.join(format!("{}.{MANIFEST}", digest.hex()));
-                entries.push(Entry::new(Stage::Content, path, Content::Manifest(*digest)));
-            }
-            let manifest = Content::Manifest(image.digest);
-            entries.push(Entry::new(Stage::Name, folder.join(MANIFEST), manifest).naming(reference));
-            entries.push(Entry::new(Stage::Marker, folder.join(VERSION), Content::Text(VERSION_TEXT)));
-            entries
+            image_entries(catalog, reference, image, &folder, &|digest| blob_name(&digest))
         });
         in_order(entries.collect())
+    }
+
+    fn standing(&self, root: &Path, catalog: &Catalog) -> Vec<(Reference, Vec<Entry>)> {
+        let images = catalog.images.par_iter().map(|(reference, image)| {
+            let folder = image.origin.strip_prefix(root).unwrap_or(&image.origin);
+            let name = |digest| spelled_in(catalog, &image.origin, digest);
+            (reference.clone(), image_entries(catalog, reference, image, folder, &name))
+        });
+        images.collect()
+    }
+
+    fn lint(&self, root: &Path, catalog: &Catalog) -> Vec<Finding> {
+        lint::lint(root, catalog)
     }
 
     fn with_host(&self, reference: &Reference) -> Option<Reference> {
         Some(reference.clone())
     }
+}
+
+/// The files of one image, in its folder; `name` tells how a digest is spelled there.
+fn image_entries(
+    catalog: &Catalog,
+    reference: &Reference,
+    image: &Image,
+    folder: &Path,
+    name: &dyn Fn(Digest) -> String,
+) -> Vec<Entry> {
+    let closure = catalog.closure(image.digest);
+    let mut entries = Vec::with_capacity(closure.blobs.len() + closure.manifests.len() + 1);
+    for digest in closure.blobs.keys() {
+        entries.push(Entry::new(Stage::Content, folder.join(name(*digest)), blob_content(catalog, *digest)));
+    }
+    for (digest, _) in closure.manifests.iter().filter(|(digest, _)| *digest != image.digest) {
+        let path = folder.join(format!("{}.{MANIFEST}", name(*digest)));
+        entries.push(Entry::new(Stage::Content, path, Content::Manifest(*digest)));
+    }
+    let manifest = Content::Manifest(image.digest);
+    entries.push(Entry::new(Stage::Name, folder.join(MANIFEST), manifest).naming(reference));
+    let children = closure.manifests.iter().map(|(digest, _)| digest);
+    let is_sha256 = |digest: &Digest| digest.algorithm() == Algorithm::Sha256 || *digest == image.digest;
+    let version = if closure.blobs.keys().chain(children).all(is_sha256) { VERSION_1_1 } else { VERSION_1_2 };
+    entries.push(Entry::new(Stage::Marker, folder.join(VERSION), Content::Text(version)));
+    entries
+}
+
+/// How a blob's file is named: by its hex digits alone only where they are those of sha256.
+fn blob_name(digest: &Digest) -> String {
+    match digest.algorithm() {
+        Algorithm::Sha256 => digest.hex(),
+        other => format!("{}-{}", other.name(), digest.hex()),
+    }
+}
+
+/// How a folder that is there spells a digest: older skopeo leaves the algorithm away.
+fn spelled_in(catalog: &Catalog, folder: &Path, digest: Digest) -> String {
+    let files = catalog.blobs.get(&digest).map(|blob| blob.files.as_slice()).unwrap_or_default();
+    let own = files.iter().find(|file| file.path.parent() == Some(folder));
+    let name = own.and_then(|file| file.path.file_name()?.to_str());
+    let name = name.filter(|name| *name != MANIFEST).map(|name| name.trim_end_matches(".manifest.json"));
+    name.map_or_else(|| blob_name(&digest), ToOwned::to_owned)
 }
 
 /// Reads a file's name as a blob's digest: `<hex>`, or `<algorithm>-<hex>` as newer skopeo writes for anything

@@ -11,6 +11,8 @@ use super::{LAYOUTS, Layout, Scan};
 pub struct Tree {
     /// The path that a person gave.
     pub path: PathBuf,
+    /// Where the layout's own paths start.
+    pub root: PathBuf,
     /// How it lies there.
     pub layout: &'static dyn Layout,
     /// What a scan of it saw.
@@ -87,5 +89,5 @@ fn recognise(path: &Path) -> Result<Vec<(&'static dyn Layout, PathBuf)>> {
 
 fn read(path: &Path, layout: &'static dyn Layout, root: &Path) -> Result<Tree> {
     let scan = layout.scan(root).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Tree { path: path.to_owned(), layout, scan })
+    Ok(Tree { path: path.to_owned(), root: root.to_owned(), layout, scan })
 }

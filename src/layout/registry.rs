@@ -18,6 +18,7 @@
 //! `tags`, or a registry's garbage collection deletes what it does not see.
 
 mod links;
+mod lint;
 mod manifests;
 mod repositories;
 mod store;
@@ -28,9 +29,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::{Content, Entry, Layout, Scan, Stage, in_order};
+use super::{Content, Entry, Layout, Scan, Stage, blob_content, in_order};
 use crate::catalog::{Catalog, Closure, Image};
 use crate::digest::Digest;
+use crate::finding::Finding;
 use crate::reference::{Identifier, Reference, Repository};
 
 const BLOBS: &str = "blobs";
@@ -39,15 +41,30 @@ const REPOSITORIES: &str = "repositories";
 /// Registry storage.
 pub struct Registry;
 
-/// Whether the registry's own paths start at `folder`.
+/// Whether the registry's own paths start at `folder`; a symbolic link does not count, it leads elsewhere.
 pub(super) fn is_root(folder: &Path) -> bool {
-    folder.join(BLOBS).is_dir() && folder.join(REPOSITORIES).is_dir()
+    links::is_folder(&folder.join(BLOBS)) && links::is_folder(&folder.join(REPOSITORIES))
 }
 
 /// Where storage begins when a person names the registry's root directory, its `docker`, or storage itself.
 fn existing_root(path: &Path) -> Option<PathBuf> {
-    let candidates = ["docker/registry/v2", "registry/v2", ""];
-    candidates.into_iter().map(|below| path.join(below)).find(|root| is_root(root))
+    let whole = ["docker", "registry", "v2"];
+    (0..=whole.len()).find_map(|known| {
+        let mut root = path.to_owned();
+        for part in &whole[known..] {
+            root.push(part);
+            if !links::is_folder(&root) {
+                return None;
+            }
+        }
+        is_root(&root).then_some(root)
+    })
+}
+
+/// The file that holds a blob, below the root.
+fn data_path(digest: &Digest) -> String {
+    let hex = digest.hex();
+    format!("{BLOBS}/{}/{}/{hex}/data", digest.algorithm().name(), &hex[..2])
 }
 
 impl Layout for Registry {
@@ -68,8 +85,8 @@ impl Layout for Registry {
         store::scan(&root.join(BLOBS), &mut scan);
         let repositories = repositories::scan(&root.join(REPOSITORIES), &mut scan);
         manifests::scan(&repositories, &mut scan);
-        repositories::name_images(repositories, &mut scan);
-        scan.findings.extend(scan.catalog.partial_images());
+        repositories::name_images(repositories, root, &mut scan);
+        scan.catalog.keep_inline();
         Ok(scan)
     }
 
@@ -104,6 +121,20 @@ impl Layout for Registry {
         in_order(entries)
     }
 
+    fn standing(&self, _root: &Path, catalog: &Catalog) -> Vec<(Reference, Vec<Entry>)> {
+        let nothing = BTreeMap::new();
+        let images = catalog.images.par_iter().map(|(reference, image)| {
+            let repository = &reference.repository;
+            let grants = catalog.grants.get(repository).unwrap_or(&nothing);
+            (reference.clone(), repository_entries(catalog, repository, &[(reference, image)], grants))
+        });
+        images.collect()
+    }
+
+    fn lint(&self, root: &Path, catalog: &Catalog) -> Vec<Finding> {
+        lint::lint(root, catalog)
+    }
+
     fn with_host(&self, reference: &Reference) -> Option<Reference> {
         let Some(host) = &reference.host else { return Some(reference.clone()) };
         let repository = format!("{host}/{}", reference.repository).parse().ok()?;
@@ -131,7 +162,7 @@ fn repository_entries(
             // A blob that was uploaded under another algorithm lies under the digest that its link holds.
             let target = grants.get(name).copied().unwrap_or(*name);
             entries.push(grant(repository, name, target));
-            entries.push(blob(target));
+            entries.push(Entry { content: blob_content(catalog, target), ..blob(target) });
         }
         for (digest, height) in manifests.into_iter().filter(|(digest, _)| revised.insert(*digest)) {
             let path = format!("{folder}/_manifests/revisions/{}/link", path_of(&digest));
@@ -157,9 +188,7 @@ fn repository_entries(
 }
 
 fn blob(digest: Digest) -> Entry {
-    let hex = digest.hex();
-    let path = format!("{BLOBS}/{}/{}/{hex}/data", digest.algorithm().name(), &hex[..2]);
-    Entry::new(Stage::Content, path, Content::Blob(digest))
+    Entry::new(Stage::Content, data_path(&digest), Content::Blob(digest))
 }
 
 fn grant(repository: &Repository, name: &Digest, target: Digest) -> Entry {

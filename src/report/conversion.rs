@@ -21,8 +21,10 @@ pub struct Conversion {
     /// `bundle.conversion/1`.
     pub schema: &'static str,
     /// What was read.
+    #[serde(serialize_with = "crate::text::path")]
     pub source: PathBuf,
     /// What was written.
+    #[serde(serialize_with = "crate::text::path")]
     pub destination: PathBuf,
     /// Whether nothing was written.
     pub dry_run: bool,

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::text::{count, plain};
+use super::text::count;
 use crate::finding::{Finding, Severity};
+use crate::text::plain;
 
 /// How many images a finding names before it only counts the others.
 const MAX_NAMED: usize = 10;

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Report;
-use super::text::{bytes, count, plain, signed_bytes, table};
+use super::text::{bytes, count, signed_bytes, table};
 use crate::finding::Finding;
 use crate::reference::Reference;
 use crate::stats::{ImageWeight, Patch, Saving, SharedLayer, Weight};
+use crate::text::plain;
 
 /// How many shared layers the text shows.
 const MAX_LAYERS: usize = 10;
@@ -36,6 +37,7 @@ pub struct Stats {
 #[derive(Debug, Serialize)]
 pub struct TreeStats {
     /// Where it lies.
+    #[serde(serialize_with = "crate::text::path")]
     pub path: PathBuf,
     /// How.
     pub layout: &'static str,
@@ -52,7 +54,7 @@ pub struct TreeStats {
 #[derive(Debug, Serialize)]
 pub struct BaseStats {
     /// Where the base lies.
-    pub paths: Vec<PathBuf>,
+    pub paths: Vec<String>,
     /// What a patch would carry.
     #[serde(flatten)]
     pub patch: Patch,
@@ -125,7 +127,7 @@ fn weight(weight: &Weight) -> String {
 
 fn base(base: &BaseStats) -> String {
     let Patch { new, reused, images } = &base.patch;
-    let paths: Vec<_> = base.paths.iter().map(|path| plain(&path.display().to_string())).collect();
+    let paths: Vec<_> = base.paths.iter().map(|path| plain(path)).collect();
     let mut text = format!("a patch against {}\n", paths.join(", "));
     let _ = writeln!(text, "  carries  {}, {}", count(new.files, "new blob"), bytes(new.bytes));
     let _ = writeln!(text, "  reuses   {}, {}", count(reused.files, "blob"), bytes(reused.bytes));

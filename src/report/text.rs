@@ -1,4 +1,4 @@
-//! Words, sizes and columns; names from outside made harmless.
+//! Words, sizes and columns.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -36,21 +36,6 @@ pub fn rate(count: u64, time: Duration) -> String {
 /// `1 image`, `2 images`.
 pub(super) fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
-
-/// Text from outside, with everything escaped that could move a cursor, recolour a screen or turn a line
-/// around.
-#[must_use]
-pub fn plain(text: &str) -> String {
-    let is_harmful = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_harmful(c) { plain.extend(c.escape_default()) } else { plain.push(c) }
-    }
-    plain
 }
 
 /// Rows as columns: the first to the left, the others to the right, the last as it is.
@@ -101,11 +86,5 @@ mod tests {
         ] {
             assert_eq!(bytes(count), text);
         }
-    }
-
-    #[test]
-    fn names_cannot_move_the_cursor() {
-        assert_eq!(plain("a\u{1b}[2J\n\u{202e}b"), "a\\u{1b}[2J\\n\\u{202e}b");
-        assert_eq!(plain("größe:1"), "größe:1");
     }
 }

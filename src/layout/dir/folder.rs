@@ -3,11 +3,11 @@
 use std::fs::{self, DirEntry};
 use std::path::Path;
 
-use super::super::claim;
+use super::super::claim::{self, Named};
 use super::walk::holds_image;
 use super::{MANIFEST, blob_digest, name};
 use crate::catalog::{File, Image};
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 use crate::finding::{Finding, Kind};
 use crate::manifest::Manifest;
 use crate::reference::{Identifier, Reference};
@@ -19,6 +19,8 @@ pub(super) struct Folder {
     pub(super) image: Option<(Reference, Image)>,
     pub(super) manifests: Vec<(Digest, Manifest)>,
     pub(super) files: Vec<(Digest, File)>,
+    /// What the digest of a signed manifest names, for its file does not hold just that.
+    pub(super) payload: Option<(Digest, Box<[u8]>)>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -107,11 +109,19 @@ impl Folder {
         }
     }
 
-    /// Takes in the image's own manifest; its digest is that of its bytes.
+    /// Takes in the image's own manifest; its digest is that of its content.
     fn manifest(&mut self, path: &Path, image: &Reference) -> Option<Digest> {
-        match claim::named_by_content(path) {
-            Ok((digest, manifest)) => {
-                self.file(digest, path);
+        // A folder that is named by a digest says which algorithm its readers will use.
+        let algorithm = match &image.identifier {
+            Identifier::Digest(named) => named.algorithm(),
+            Identifier::Tag(_) => Algorithm::Sha256,
+        };
+        match claim::named_by_content(path, algorithm) {
+            Ok(Named { digest, manifest, payload }) => {
+                match payload {
+                    Some(payload) => self.payload = Some((digest, payload)),
+                    None => self.file(digest, path),
+                }
                 self.manifests.push((digest, manifest));
                 Some(digest)
             }

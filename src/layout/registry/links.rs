@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::{Algorithm, Digest};
-use crate::disk;
+use crate::disk::{self, Look};
 use crate::finding::{Finding, Kind};
 
 /// A link is 71 bytes; anything much longer is none.
@@ -44,8 +44,11 @@ pub(super) struct Link {
 /// Reads all links of a folder `<algorithm>/<hex>/link`, in order; what is none of these is left alone.
 pub(super) fn read_folder(folder: &Path, findings: &mut Vec<Finding>) -> Vec<Link> {
     let mut links = Vec::new();
-    for algorithm in Algorithm::ALL {
-        for (hex, entry) in subfolders(&folder.join(algorithm.name()), findings) {
+    for (algorithm, folder) in subfolders(folder, findings) {
+        let Some(algorithm) = Algorithm::ALL.into_iter().find(|known| known.name() == algorithm) else {
+            continue;
+        };
+        for (hex, entry) in subfolders(&folder, findings) {
             let Ok(name) = Digest::from_hex(algorithm, &hex) else { continue };
             let path = entry.join("link");
             match read(&path) {
@@ -58,8 +61,42 @@ pub(super) fn read_folder(folder: &Path, findings: &mut Vec<Finding>) -> Vec<Lin
     links
 }
 
+impl Link {
+    /// Whether it holds another digest than its path spells; a blob that was uploaded under another algorithm
+    /// is linked so by right.
+    pub(super) fn is_other(&self) -> bool {
+        self.name.algorithm() == self.target.algorithm() && self.name != self.target
+    }
+
+    /// What to say of a link that holds another digest.
+    pub(super) fn other(&self) -> Finding {
+        Finding::at(Kind::OtherLink, &self.path).of(self.name).expected(self.name).found(self.target)
+    }
+}
+
+/// Whether there is a folder, and not a symbolic link to one, which may lead out of the tree.
+pub(super) fn is_folder(path: &Path) -> bool {
+    matches!(disk::look(path), Ok(Look::Folder))
+}
+
 /// The folders in a folder, by name; none where it does not exist.
 pub(super) fn subfolders(folder: &Path, findings: &mut Vec<Finding>) -> Vec<(String, PathBuf)> {
+    match disk::look(folder) {
+        Ok(Look::Folder) => {}
+        Ok(Look::Missing) => return Vec::new(),
+        Ok(Look::File(_)) => {
+            findings.push(not_a_folder(folder, "a file"));
+            return Vec::new();
+        }
+        Ok(Look::Other(what)) => {
+            findings.push(not_a_folder(folder, what));
+            return Vec::new();
+        }
+        Err(error) => {
+            findings.push(Finding::at(Kind::Unreadable, folder).found(format_args!("{error:#}")));
+            return Vec::new();
+        }
+    }
     let entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
@@ -73,4 +110,8 @@ pub(super) fn subfolders(folder: &Path, findings: &mut Vec<Finding>) -> Vec<(Str
         folders.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())).collect();
     named.sort_unstable();
     named
+}
+
+fn not_a_folder(path: &Path, found: &str) -> Finding {
+    Finding::at(Kind::NotAFile, path).expected("a folder").found(found)
 }

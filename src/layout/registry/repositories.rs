@@ -7,10 +7,11 @@ use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::super::Scan;
+use super::data_path;
 use super::links::{self, Link, subfolders};
 use crate::catalog::{Catalog, Image};
 use crate::digest::Digest;
-use crate::finding::{Finding, Kind};
+use crate::finding::{Finding, Kind, Severity};
 use crate::reference::{Identifier, Reference, Repository, Tag};
 
 /// One repository, as its links have it.
@@ -88,59 +89,76 @@ fn read(root: &Path, folder: &Path) -> (Option<Linked>, Vec<Finding>) {
             Err(error) => findings.push(Finding::at(Kind::InvalidName, path).found(error)),
         }
     }
-    let revisions = links::read_folder(&manifests.join("revisions"), &mut findings);
-    let layers = links::read_folder(&folder.join("_layers"), &mut findings);
+    let revisions = take(links::read_folder(&manifests.join("revisions"), &mut findings), &mut findings);
+    let layers = take(links::read_folder(&folder.join("_layers"), &mut findings), &mut findings);
     (Some(Linked { repository, tags, revisions, layers }), findings)
+}
+
+/// Leaves the links that mean what their paths say.
+fn take(links: Vec<Link>, findings: &mut Vec<Finding>) -> Vec<Link> {
+    let (others, links): (Vec<_>, Vec<_>) = links.into_iter().partition(Link::is_other);
+    findings.extend(others.iter().map(Link::other));
+    links
 }
 
 fn read_tag(repository: &Repository, tag: Tag, folder: &Path, findings: &mut Vec<Finding>) -> Option<Tagged> {
     let path = folder.join("current/link");
     let name =
-        || Reference { host: None, repository: repository.clone(), identifier: Identifier::Tag(tag.clone()) };
-    match links::read(&path) {
+        Reference { host: None, repository: repository.clone(), identifier: Identifier::Tag(tag.clone()) };
+    let history = links::read_folder(&folder.join("index"), findings);
+    let others = history.iter().filter(|link| link.is_other());
+    findings.extend(others.map(|link| Finding { severity: Severity::Warning, ..link.other() }));
+    // Looking for the folder first keeps a symbolic link in its place from leading elsewhere.
+    let inside: Vec<_> = subfolders(folder, findings).into_iter().map(|(name, _)| name).collect();
+    let current = if inside.iter().any(|name| name == "current") { links::read(&path) } else { Ok(None) };
+    match current {
         Ok(Some(current)) => {
-            let history = links::read_folder(&folder.join("index"), findings);
             let history = history.into_iter().map(|link| link.name).collect();
             Some(Tagged { tag, current, history, path })
         }
+        Ok(None) if inside.is_empty() => {
+            findings.push(Finding::at(Kind::EmptyTag, folder).breaks(&name));
+            None
+        }
         Ok(None) => {
-            findings.push(Finding::at(Kind::EmptyTag, folder).breaks(&name()));
+            findings.push(Finding::at(Kind::TagWithoutLink, path).breaks(&name));
             None
         }
         Err(finding) => {
-            findings.push(finding.breaks(&name()));
+            findings.push(finding.breaks(&name));
             None
         }
     }
 }
 
 /// Gives the images their names: tags, and the digests of those revisions that nothing else leads to.
-pub(super) fn name_images(repositories: Vec<Linked>, scan: &mut Scan) {
+pub(super) fn name_images(repositories: Vec<Linked>, root: &Path, scan: &mut Scan) {
     for linked in repositories {
         let Linked { repository, tags, revisions, layers } = linked;
-        let catalog = &mut scan.catalog;
-        let mut reached: BTreeSet<Digest> = revisions
+        let children: BTreeSet<Digest> = revisions
             .iter()
-            .filter_map(|link| catalog.manifests.get(&link.target))
+            .map(|link| link.target)
+            .chain(tags.iter().map(|tag| tag.current))
+            .filter_map(|digest| scan.catalog.manifests.get(&digest))
             .flat_map(|manifest| manifest.manifests.iter().map(|child| child.digest))
             .collect();
-        reached.extend(tags.iter().map(|tag| tag.current));
-        let named = tags.into_iter().map(|tag| {
+        let currents: BTreeSet<Digest> = tags.iter().map(|tag| tag.current).collect();
+        for tag in tags {
             let image = Image { digest: tag.current, history: tag.history, origin: tag.path };
-            (Identifier::Tag(tag.tag), image)
-        });
-        let untagged = revisions.into_iter().filter(|link| !reached.contains(&link.target)).map(|link| {
-            let image = Image { digest: link.target, history: BTreeSet::new(), origin: link.path };
-            (Identifier::Digest(link.target), image)
-        });
-        for (identifier, image) in named.chain(untagged) {
-            let reference = Reference { host: None, repository: repository.clone(), identifier };
-            if catalog.manifests.contains_key(&image.digest) {
-                catalog.images.insert(reference, image);
-            } else {
-                scan.findings.push(no_manifest(catalog, &reference, &image));
-            }
+            name_image(&repository, Some(Identifier::Tag(tag.tag)), image, root, scan);
         }
+        for link in revisions.into_iter().filter(|link| !currents.contains(&link.target)) {
+            // The child of a list is no image of its own, but has to be there all the same.
+            let identifier = (!children.contains(&link.target)).then_some(Identifier::Digest(link.target));
+            let image = Image { digest: link.target, history: BTreeSet::new(), origin: link.path };
+            name_image(&repository, identifier, image, root, scan);
+        }
+        let catalog = &mut scan.catalog;
+        let (layers, dangling): (Vec<_>, Vec<_>) =
+            layers.into_iter().partition(|link| catalog.blobs.contains_key(&link.target));
+        let dangling =
+            dangling.into_iter().map(|link| Finding::at(Kind::DanglingLink, link.path).of(link.target));
+        scan.findings.extend(dangling);
         let grants = layers.iter().map(|link| (link.name, link.target)).collect();
         for link in layers {
             catalog.orphans.remove(&link.target);
@@ -148,10 +166,34 @@ pub(super) fn name_images(repositories: Vec<Linked>, scan: &mut Scan) {
         }
         catalog.grants.insert(repository, grants);
     }
-    let manifests: Vec<_> = scan.catalog.manifests.keys().copied().collect();
-    for digest in manifests {
-        scan.catalog.orphans.remove(&digest);
+    let Catalog { manifests, orphans, .. } = &mut scan.catalog;
+    orphans.retain(|digest| !manifests.contains_key(digest));
+}
+
+/// Takes in an image, if it has a name, or says why its manifest cannot be had.
+fn name_image(
+    repository: &Repository,
+    identifier: Option<Identifier>,
+    image: Image,
+    root: &Path,
+    scan: &mut Scan,
+) {
+    let reference =
+        identifier.map(|identifier| Reference { host: None, repository: repository.clone(), identifier });
+    if scan.catalog.manifests.contains_key(&image.digest) {
+        scan.catalog.images.extend(reference.map(|reference| (reference, image)));
+        return;
     }
+    // What is there was found to be unusable, or there is nothing.
+    let is_fault = |finding: &&mut Finding| finding.digest == Some(image.digest) && finding.is_error();
+    if let Some(fault) = scan.findings.iter_mut().find(is_fault) {
+        fault.images.extend(reference);
+        return;
+    }
+    let found = format!("nothing, and {} names it", image.origin.display());
+    let missing = Finding::at(Kind::MissingManifest, root.join(data_path(&image.digest)));
+    let missing = missing.of(image.digest).expected(image.digest).found(found);
+    scan.findings.push(Finding { images: reference.into_iter().collect(), ..missing });
 }
 
 /// A blob that was uploaded under another algorithm lies under the digest its link holds, and answers to both.
@@ -161,11 +203,4 @@ fn alias(catalog: &mut Catalog, link: &Link) {
     {
         blob.files.into_iter().for_each(|file| catalog.add_file(link.name, file));
     }
-}
-
-/// Why a name leads to no manifest: it is not there, or what is there was found to be unusable.
-fn no_manifest(catalog: &Catalog, reference: &Reference, image: &Image) -> Finding {
-    let kind =
-        if catalog.blobs.contains_key(&image.digest) { Kind::InvalidManifest } else { Kind::MissingManifest };
-    Finding::at(kind, &image.origin).of(image.digest).expected(image.digest).breaks(reference)
 }

@@ -1,0 +1,38 @@
+//! Names from outside as text: harmless on a terminal, valid in JSON.
+
+use std::path::Path;
+
+use serde::Serializer;
+
+/// Text with everything escaped that could move a cursor, recolour a screen or turn a line around.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let is_harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{61c}')
+    };
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmful(c) { plain.extend(c.escape_default()) } else { plain.push(c) }
+    }
+    plain
+}
+
+/// Writes a path into a document; what is not UTF-8 in it is replaced, for JSON has no place for it.
+///
+/// # Errors
+/// As the serializer.
+pub fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_move_the_cursor() {
+        assert_eq!(plain("a\u{1b}[2J\n\u{202e}b"), "a\\u{1b}[2J\\n\\u{202e}b");
+        assert_eq!(plain("größe:1"), "größe:1");
+    }
+}
