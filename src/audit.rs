@@ -11,7 +11,7 @@ use anyhow::Result;
 use crate::catalog::Catalog;
 use crate::damage;
 use crate::digest::Digest;
-use crate::finding::{Finding, Kind, Severity};
+use crate::finding::{self, Finding, Kind, Severity};
 use crate::hash::OnBytes;
 use crate::layout::{Content, Entry, Stage, Tree};
 use crate::present::{self, Present};
@@ -23,7 +23,7 @@ use crate::verify::{self, Claim, Depth, Verdict};
 pub struct Audit {
     /// Everything that is wrong or worth knowing.
     pub findings: Vec<Finding>,
-    /// Files of content that were checked.
+    /// Files of content that were checked, hard links as one.
     pub files: u64,
     /// Bytes that were hashed, those of hard links once.
     pub bytes: u64,
@@ -31,64 +31,71 @@ pub struct Audit {
     pub digests: u64,
 }
 
-/// Checks a tree; with [`Depth::Sizes`] all but the hashes.
+/// Checks trees; with [`Depth::Sizes`] all but the hashes.
 ///
 /// # Errors
 /// When the system refuses to say what is there.
-pub fn audit(tree: &Tree, depth: Depth, on_bytes: OnBytes) -> Result<Audit> {
-    let catalog = &tree.scan.catalog;
-    let standing = tree.layout.standing(&tree.root, catalog);
-    let users = users_of_files(&tree.root, &standing);
-
-    let claims = claims(catalog);
+pub fn audit(trees: &[Tree], depth: Depth, on_bytes: OnBytes) -> Result<Audit> {
+    // What trees share by hard link is read once for all of them.
+    let claims = claims(trees);
     let verdicts = verify::verify(&claims, depth, on_bytes);
-    let mut findings = tree.scan.findings.clone();
-    findings.extend(tree.layout.lint(&tree.root, catalog));
-    findings.extend(verdicts.values().flat_map(|verdict| verdict.faults.iter().cloned()));
-    findings.extend(damage::misdescribed(catalog, &|digest| verdicts.get(digest)?.size()));
-    let lacking = lacking(&tree.root, &standing, &findings)?;
-    findings.extend(lacking);
-
-    let mut findings = attribute(catalog, &users, findings);
-    let lost = findings.iter().filter(|finding| finding.is_error()).filter_map(|finding| finding.digest);
-    findings.extend(catalog.remarks(&lost.collect()));
-    findings.sort();
-    findings.dedup();
-    Ok(Audit {
-        findings,
-        files: claims.iter().map(|(_, claim)| claim.placed.len() as u64).sum(),
-        bytes: verdicts.values().map(|Verdict { hashed, .. }| hashed.bytes).sum(),
-        digests: claims.len() as u64,
-    })
-}
-
-/// Which images rely on each file.
-fn users_of_files<'s>(
-    root: &Path,
-    standing: &'s [(Reference, Vec<Entry>)],
-) -> HashMap<PathBuf, BTreeSet<&'s Reference>> {
-    let mut users: HashMap<PathBuf, BTreeSet<&Reference>> = HashMap::new();
-    for (reference, entries) in standing {
-        for entry in entries {
-            users.entry(root.join(&entry.path)).or_default().insert(reference);
-        }
+    let mut audit = Audit::default();
+    for tree in trees {
+        audit.findings.extend(faults(tree, &verdicts)?);
     }
-    users
+    let files = claims.iter().flat_map(|(_, claim)| &claim.placed);
+    audit.files = files.map(|file| file.inode).collect::<HashSet<_>>().len() as u64;
+    audit.bytes = verdicts.values().map(|verdict| verdict.hashed.bytes).sum();
+    audit.digests = claims.len() as u64;
+    Ok(audit)
 }
 
 /// Every file claims what its name says; all of them have to keep their word.
-fn claims(catalog: &Catalog) -> Vec<(Digest, Claim)> {
-    let mut claims: BTreeMap<Digest, Claim> = catalog
-        .blobs
-        .iter()
-        .map(|(digest, blob)| (*digest, Claim { placed: blob.files.clone(), ..Claim::default() }))
-        .collect();
-    for blob in catalog.manifests.values().flat_map(|manifest| manifest.blobs()) {
-        if let Some(claim) = claims.get_mut(&blob.digest) {
-            claim.sizes.extend(blob.size);
+fn claims(trees: &[Tree]) -> Vec<(Digest, Claim)> {
+    let mut claims: BTreeMap<Digest, Claim> = BTreeMap::new();
+    for Catalog { blobs, manifests, .. } in trees.iter().map(|tree| &tree.scan.catalog) {
+        for (digest, blob) in blobs {
+            claims.entry(*digest).or_default().placed.extend(blob.files.iter().cloned());
+        }
+        for blob in manifests.values().flat_map(|manifest| manifest.blobs()) {
+            if let Some(claim) = claims.get_mut(&blob.digest) {
+                claim.sizes.extend(blob.size);
+            }
         }
     }
     claims.into_iter().collect()
+}
+
+/// What is wrong with one tree, given what its files were found to hold.
+fn faults(tree: &Tree, verdicts: &HashMap<Digest, Verdict>) -> Result<Vec<Finding>> {
+    let catalog = &tree.scan.catalog;
+    let standing = tree.layout.standing(&tree.root, catalog);
+    let mut findings = tree.scan.findings.clone();
+    findings.extend(tree.layout.lint(&tree.root, catalog));
+    let unsound = verdicts.values().flat_map(|verdict| &verdict.faults);
+    findings.extend(unsound.filter(|fault| fault.file.starts_with(&tree.root)).cloned());
+    findings.extend(damage::misdescribed(catalog, &|digest| verdicts.get(digest)?.size()));
+    findings.extend(lacking(&tree.root, &standing, &findings)?);
+
+    let mut findings = attribute(catalog, &users_of_files(&tree.root, &standing), findings);
+    let lost = findings.iter().filter(|finding| finding.is_error()).filter_map(|finding| finding.digest);
+    findings.extend(catalog.remarks(&lost.collect()));
+    Ok(finding::settle(findings))
+}
+
+/// Which images rely on each file, and for which content.
+type Users<'s> = HashMap<PathBuf, (Option<Digest>, BTreeSet<&'s Reference>)>;
+
+fn users_of_files<'s>(root: &Path, standing: &'s [(Reference, Vec<Entry>)]) -> Users<'s> {
+    let mut users = Users::new();
+    for (reference, entries) in standing {
+        for entry in entries {
+            let of_file = users.entry(root.join(&entry.path)).or_default();
+            of_file.0 = entry.content.digest();
+            of_file.1.insert(reference);
+        }
+    }
+    users
 }
 
 /// What the images rely on and is not there, or is something else; what was told already is not told again.
@@ -139,11 +146,7 @@ fn lack(path: &Path, content: Content, present: Present) -> Option<Finding> {
 }
 
 /// Tells each finding which images it breaks: those that rely on its file, or else on its content.
-fn attribute(
-    catalog: &Catalog,
-    users: &HashMap<PathBuf, BTreeSet<&Reference>>,
-    findings: Vec<Finding>,
-) -> Vec<Finding> {
+fn attribute(catalog: &Catalog, users: &Users, findings: Vec<Finding>) -> Vec<Finding> {
     let by_digest = if findings.iter().any(|finding| finding.digest.is_some()) {
         catalog.users()
     } else {
@@ -153,7 +156,9 @@ fn attribute(
         if !finding.is_error() {
             return finding;
         }
-        if let Some(users) = users.get(&finding.file) {
+        if let Some((digest, users)) = users.get(&finding.file)
+            && (finding.digest.is_none() || finding.digest == *digest)
+        {
             finding.images.extend(users.iter().map(|&reference| reference.clone()));
         }
         if let Some(digest) = finding.digest.filter(|_| finding.images.is_empty()) {

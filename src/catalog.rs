@@ -3,13 +3,16 @@
 //! Maps are ordered, because order is part of the result. Each digest is held once, with every file that
 //! claims to hold it; whether a file keeps its word is found out later, by hashing.
 
+mod referrers;
+mod remarks;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::digest::Digest;
 pub use crate::disk::File;
 use crate::finding::{Finding, Kind};
-use crate::manifest::{self, Descriptor, Manifest, Need};
+use crate::manifest::{Descriptor, Manifest, Need};
 use crate::reference::{Reference, Repository};
 
 /// Everything that a tree holds.
@@ -118,65 +121,6 @@ impl Catalog {
             }
         }
         users
-    }
-
-    /// Says what is worth knowing of images that are sound: lists without all their manifests, layers that are
-    /// fetched from elsewhere, manifests that newer registries do not serve. `lost` manifests are missing
-    /// against their makers' will, and no part of a list that was left out.
-    #[must_use]
-    pub fn remarks(&self, lost: &BTreeSet<Digest>) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        for (reference, image) in &self.images {
-            let Closure { manifests, mut absent, foreign, .. } = self.closure(image.digest);
-            absent.retain(|digest, _| !lost.contains(digest));
-            for (kind, missing) in [(Kind::SparseIndex, absent), (Kind::ForeignLayer, foreign)] {
-                let Some((first, _)) = missing.first_key_value() else { continue };
-                let names = missing.values().map(|descriptor| match &descriptor.platform {
-                    Some(platform) => platform.to_string(),
-                    None => descriptor.digest.to_string(),
-                });
-                let names = names.collect::<Vec<_>>().join(", ");
-                findings.push(Finding::at(kind, &image.origin).of(*first).expected(names).breaks(reference));
-            }
-            let is_schema1 =
-                |digest| self.manifests.get(digest).is_some_and(|it| it.kind == manifest::Kind::Schema1);
-            if manifests.iter().any(|(digest, _)| is_schema1(digest)) {
-                findings.push(Finding::at(Kind::Schema1, &image.origin).breaks(reference));
-            }
-        }
-        findings
-    }
-
-    /// Those of the `kept` images, and every untagged image that is about one of them: signatures, attestations
-    /// and whatever else names a kept manifest as its subject, to any depth.
-    #[must_use]
-    pub fn with_referrers(&self, mut kept: BTreeSet<Reference>) -> BTreeSet<Reference> {
-        let place = |reference: &Reference| (reference.host.clone(), reference.repository.clone());
-        let untagged = self.images.iter().filter(|(reference, _)| !reference.is_tagged());
-        let mut referrers: Vec<_> = untagged
-            .filter_map(|(reference, image)| {
-                let subject = self.manifests.get(&image.digest)?.subject?;
-                Some((reference, (place(reference), subject)))
-            })
-            .collect();
-        if referrers.is_empty() {
-            return kept;
-        }
-        let mut subjects = HashSet::new();
-        let mut fresh: Vec<Reference> = kept.iter().cloned().collect();
-        while !fresh.is_empty() {
-            for reference in fresh.drain(..) {
-                let Some(image) = self.images.get(&reference) else { continue };
-                let manifests = self.closure(image.digest).manifests;
-                subjects.extend(manifests.into_iter().map(|(digest, _)| (place(&reference), digest)));
-            }
-            let (followers, others) =
-                referrers.into_iter().partition::<Vec<_>, _>(|(_, subject)| subjects.contains(subject));
-            referrers = others;
-            let followers = followers.into_iter().map(|(referrer, _)| referrer.clone());
-            fresh.extend(followers.filter(|referrer| kept.insert(referrer.clone())));
-        }
-        kept
     }
 
     /// Keeps the content that descriptors carry themselves, where no file holds it.

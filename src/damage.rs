@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::catalog::Catalog;
 use crate::digest::Digest;
-use crate::finding::{Finding, Kind, Severity};
+use crate::finding::{self, Finding, Kind, Severity};
 use crate::reference::Reference;
 
 /// What the faults of a tree cost.
@@ -70,8 +70,7 @@ pub fn assess(catalog: &Catalog, faults: Vec<Finding>, size_of: SizeOf) -> Damag
     damage.findings = missing.into_values().chain(lies).collect();
     damage.findings.extend(attribute(catalog, faults, &damage.unsound));
     damage.findings.extend(catalog.remarks(&told));
-    damage.findings.sort();
-    damage.findings.dedup();
+    damage.findings = finding::settle(damage.findings);
     damage
 }
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::catalog::Catalog;
 use crate::digest::{Digest, Hasher};
 use crate::disk::{self, File, Look, Share, Shared, Staging};
-use crate::finding::{Finding, Kind};
+use crate::finding::{self, Finding, Kind};
 use crate::layout::{Content, Stage};
 use crate::manifest::MAX_MANIFEST_BYTES;
 use crate::plan::{Placement, Plan, SmallFile};
@@ -251,7 +251,7 @@ fn copy(
                 None => Finding::at(Kind::WrongSize, &source.path).of(digest).expected(source.size),
             }),
             disk::Copy::Unreadable(error) => {
-                placed.faults.push(Finding::at(Kind::Unreadable, &source.path).of(digest).found(error));
+                placed.faults.push(finding::unreadable(&source.path, &error).of(digest));
             }
         }
         let is_other = |file: &File| -> bool { file.inode != source.inode };

@@ -3,12 +3,14 @@
 //! A finding is never swallowed and never printed where it is made. What is wrong with the *world* (no
 //! permission, no space) is an error instead.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::digest::Digest;
+use crate::disk;
 use crate::reference::Reference;
 
 /// One thing that is wrong, or that a reader has to know.
@@ -112,7 +114,7 @@ kinds! {
     /// A link to a blob that is not there, and that no image was seen to need.
     DanglingLink => Warning, "link to a blob that is not there", "remove the link, unless an image misses the blob";
     /// A blob that nothing needs.
-    OrphanBlob => Warning, "blob that no image needs", "remove it with the registry's garbage collection";
+    OrphanBlob => Warning, "blob that no image needs", "it can be removed; a registry's garbage collection does that";
     /// What an upload or an interrupted run left behind.
     Leftover => Warning, "leftover of an upload or of an interrupted run", "remove it when nothing is being written";
     /// A version marker that newer skopeo refuses.
@@ -140,7 +142,41 @@ kinds! {
     /// A tag's folder without its link.
     EmptyTag => Warning, "tag without a link, left out", "push the tag again if it is wanted";
     /// A blob that nothing needs and that is not sound.
-    SpoiledOrphan => Warning, "unsound blob that no image needs, left out", "remove it with the registry's garbage collection";
+    SpoiledOrphan => Warning, "unsound blob that no image needs", "it can be removed; a registry's garbage collection does that";
+}
+
+/// Puts findings in order, each thing said once: what a graver finding tells as well is left out.
+#[must_use]
+pub fn settle(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort();
+    findings.dedup_by(|later, first| {
+        let is_same = (first.kind, &first.file, first.digest) == (later.kind, &later.file, later.digest);
+        if is_same {
+            first.images.append(&mut later.images);
+        }
+        is_same
+    });
+    let lost: BTreeSet<Digest> =
+        findings.iter().filter(|finding| finding.is_error()).filter_map(|finding| finding.digest).collect();
+    let mut by_file: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    for finding in &findings {
+        *by_file.entry(finding.file.clone()).or_default() += 1;
+    }
+    findings.retain(|finding| match finding.kind {
+        Kind::DanglingLink => finding.digest.is_none_or(|digest| !lost.contains(&digest)),
+        Kind::OrphanBlob | Kind::StrayFile => by_file.get(&finding.file) == Some(&1),
+        _ => true,
+    });
+    findings
+}
+
+/// What to say of a file that cannot be read: it is none, or the system refuses.
+#[must_use]
+pub fn unreadable(path: &Path, error: &io::Error) -> Finding {
+    match disk::what_is_no_file(error) {
+        Some(what) => Finding::at(Kind::NotAFile, path).found(what),
+        None => Finding::at(Kind::Unreadable, path).found(error),
+    }
 }
 
 impl Finding {

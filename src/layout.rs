@@ -63,6 +63,9 @@ pub trait Layout: Sync {
     /// Faults of a scanned tree that no image shows, and that its readers stumble over all the same.
     fn lint(&self, root: &Path, catalog: &Catalog) -> Vec<Finding>;
 
+    /// The content that belongs at a path below the root; `None` where anything else does.
+    fn content_at(&self, path: &Path) -> Option<Digest>;
+
     /// The name under which this layout can keep an image's host, if its alphabet allows that.
     fn with_host(&self, reference: &Reference) -> Option<Reference>;
 }
@@ -124,6 +127,19 @@ pub enum Content {
     Link(Digest),
     /// These bytes.
     Text(&'static str),
+}
+
+impl Content {
+    /// The digest that it is, or points at.
+    #[must_use]
+    pub fn digest(self) -> Option<Digest> {
+        match self {
+            Self::Manifest(digest) | Self::Inline(digest) | Self::Blob(digest) | Self::Link(digest) => {
+                Some(digest)
+            }
+            Self::Folder | Self::Text(_) => None,
+        }
+    }
 }
 
 impl Entry {

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::digest::Digest;
 use crate::disk::{File, Inode};
-use crate::finding::{Finding, Kind};
+use crate::finding::{self, Finding, Kind};
 use crate::hash::{OnBytes, digest_of};
 use crate::tally::Tally;
 use crate::work;
@@ -114,7 +114,7 @@ fn check(
         return Ok(());
     }
     let (found, length) = digest_of(&file.path, digest.algorithm(), on_bytes)
-        .map_err(|error| Finding::at(Kind::Unreadable, &file.path).of(digest).found(error))?;
+        .map_err(|error| finding::unreadable(&file.path, &error).of(digest))?;
     hashed.add(length);
     if found == digest { Ok(()) } else { Err(corrupt(digest, file, found)) }
 }

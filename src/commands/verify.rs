@@ -1,21 +1,22 @@
 //! `verify`: every byte and every link of a tree, and which images each fault breaks.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 use super::Ending;
 use crate::audit::{Audit, audit};
+use crate::catalog::Catalog;
 use crate::digest::Digest;
-use crate::disk::Share;
+use crate::disk::{self, Look, Share};
 use crate::execute::{self, Means};
 use crate::finding::{Finding, Kind};
 use crate::layout::{self, Content, Entry, Stage, Tree};
 use crate::plan;
 use crate::present::Present;
 use crate::progress::Progress;
-use crate::report::{self, Checked, Findings, Format, Repaired, VerifiedTree};
+use crate::report::{self, Findings, Format, Repaired};
 use crate::verify::{self, Claim, Depth};
 
 /// What `verify` was asked.
@@ -37,74 +38,80 @@ pub struct Verification<'a> {
 /// # Errors
 /// When a tree is not there or cannot be read.
 pub fn verify(asked: &Verification) -> Result<Ending> {
-    let mut report = report::Verification::of(asked.is_quick);
-    for path in asked.paths {
-        let (tree, audit) = check(asked, path, &mut report.repaired)?;
-        report.trees.push(VerifiedTree::of(&tree));
-        let Audit { findings, files, bytes, digests } = audit;
-        report.checked += Checked { files, bytes, digests };
-        report.findings.extend(findings);
-    }
-    report.sound = !report.findings.iter().any(Finding::is_error);
+    let sources = open(asked.repair_from)?;
+    let mut repaired = Vec::new();
+    // Each round of repairs may bring manifests to light whose content is lost as well.
+    let (trees, audit) = loop {
+        let trees = open(asked.paths)?;
+        let audit = check(asked, &trees)?;
+        let mended = trees.iter().map(|tree| repair(tree, &audit.findings, &sources));
+        let mended: Vec<_> = mended.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        if mended.is_empty() {
+            break (trees, audit);
+        }
+        repaired.extend(mended);
+    };
+    let report = report::Verification::of(&trees, audit, repaired, asked.is_quick);
     eprint!("{}", Findings(&report.findings).text());
     report::print(&report, asked.format)?;
     Ok(if report.sound { Ending::Sound } else { Ending::Faulty })
 }
 
-/// Audits a tree, and again after each round of repairs, for as long as these find something to mend.
-fn check(asked: &Verification, path: &Path, repaired: &mut Vec<Repaired>) -> Result<(Tree, Audit)> {
-    loop {
-        let tree = layout::open(path)?;
-        let depth = if asked.is_quick { Depth::Sizes } else { Depth::Bytes };
-        let bytes = tree.scan.catalog.blobs.values().flat_map(|blob| &blob.files);
-        let bar = asked.progress.bytes("verifying", bytes.map(|file| file.size).fold(0, u64::saturating_add));
-        let audit = audit(&tree, depth, &|bytes| bar.add(bytes))?;
-        drop(bar);
-        let mut mended = Vec::new();
-        for source in asked.repair_from {
-            mended.extend(repair(&tree, &audit.findings, &mended, source)?);
-        }
-        if mended.is_empty() {
-            return Ok((tree, audit));
-        }
-        repaired.extend(mended);
-    }
+fn open(paths: &[PathBuf]) -> Result<Vec<Tree>> {
+    paths.iter().map(|path| layout::open(path)).collect()
 }
 
-/// Puts sound content of another tree in the place of what is corrupt or missing.
-fn repair(tree: &Tree, findings: &[Finding], mended: &[Repaired], source: &Path) -> Result<Vec<Repaired>> {
-    let wanted: BTreeSet<(PathBuf, Digest)> = findings
+fn check(asked: &Verification, trees: &[Tree]) -> Result<Audit> {
+    let depth = if asked.is_quick { Depth::Sizes } else { Depth::Bytes };
+    let blobs = trees.iter().flat_map(|tree| tree.scan.catalog.blobs.values());
+    let sizes = blobs.flat_map(|blob| &blob.files).map(|file| file.size);
+    let bar = asked.progress.bytes("verifying", sizes.fold(0, u64::saturating_add));
+    audit(trees, depth, &|bytes| bar.add(bytes))
+}
+
+/// Puts sound content of other trees in the place of what is corrupt or missing; the first that has it gives it.
+fn repair(tree: &Tree, findings: &[Finding], sources: &[Tree]) -> Result<Vec<Repaired>> {
+    let mut wanted: BTreeSet<(PathBuf, Digest)> = findings
         .iter()
-        .filter(|finding| is_lost_content(finding.kind))
-        .filter(|finding| mended.iter().all(|it| it.file != finding.file))
-        .filter_map(|finding| Some((finding.file.strip_prefix(&tree.root).ok()?.to_owned(), finding.digest?)))
+        .filter(|finding| finding.is_error() && is_lost_content(finding.kind))
+        .filter(|finding| !matches!(disk::look(&finding.file), Ok(Look::Folder)))
+        .filter_map(|finding| {
+            let path = finding.file.strip_prefix(&tree.root).ok()?;
+            let digest = finding.digest.filter(|digest| tree.layout.content_at(path) == Some(*digest))?;
+            Some((path.to_owned(), digest))
+        })
         .collect();
-    if wanted.is_empty() {
-        return Ok(Vec::new());
+    let mut repaired = Vec::new();
+    for source in sources {
+        let mended = repair_from(tree, &wanted, &source.scan.catalog)?;
+        wanted.retain(|(path, _)| mended.iter().all(|it| it.file != tree.root.join(path)));
+        repaired.extend(mended);
     }
-    let source = layout::open(source)?;
-    let catalog = &source.scan.catalog;
-    let files =
-        |digest: &Digest| catalog.blobs.get(digest).map(|blob| blob.files.clone()).unwrap_or_default();
-    let claims: BTreeMap<Digest, Claim> = wanted
-        .iter()
-        .map(|(_, digest)| (*digest, Claim { sources: files(digest), ..Claim::default() }))
+    Ok(repaired)
+}
+
+fn repair_from(tree: &Tree, wanted: &BTreeSet<(PathBuf, Digest)>, source: &Catalog) -> Result<Vec<Repaired>> {
+    let files = |digest: &Digest| source.blobs.get(digest).map(|blob| blob.files.clone()).unwrap_or_default();
+    let digests: BTreeSet<Digest> = wanted.iter().map(|(_, digest)| *digest).collect();
+    let claims: Vec<_> = digests
+        .into_iter()
+        .map(|digest| (digest, Claim { sources: files(&digest), ..Claim::default() }))
         .collect();
-    let claims: Vec<_> = claims.into_iter().collect();
     let verdicts = verify::verify(&claims, Depth::Bytes, &|_| {});
     let mut entries = Vec::new();
     let mut repaired = Vec::new();
     for (path, digest) in wanted {
-        let Some(sound) = verdicts.get(&digest).and_then(|verdict| verdict.sound.first()) else { continue };
-        let is_manifest = catalog.manifests.contains_key(&digest);
-        let content = if is_manifest { Content::Manifest(digest) } else { Content::Blob(digest) };
-        repaired.push(Repaired { digest, file: tree.root.join(&path), from: sound.path.clone() });
-        entries.push(Entry { stage: Stage::Content, path, content, names: None, whole: None });
+        let Some(sound) = verdicts.get(digest).and_then(|verdict| verdict.sound.first()) else { continue };
+        let is_manifest = source.manifests.contains_key(digest);
+        let content = if is_manifest { Content::Manifest(*digest) } else { Content::Blob(*digest) };
+        repaired.push(Repaired { digest: *digest, file: tree.root.join(path), from: sound.path.clone() });
+        entries.push(Entry { stage: Stage::Content, path: path.clone(), content, names: None, whole: None });
     }
     let present: Vec<_> = entries.iter().map(|_| Present::Missing).collect();
     let plan = plan::plan(&tree.root, entries, &present, &verdicts)?;
-    execute::content(&plan, &Means { share: Share::Auto, verifies: true, on_placed: &|_| {} })?;
-    execute::names(&plan, catalog)?;
+    // By clone or copy: what repairs a tree must not tie it to another.
+    execute::content(&plan, &Means { share: Share::Reflink, verifies: true, on_placed: &|_| {} })?;
+    execute::names(&plan, source)?;
     Ok(repaired)
 }
 
@@ -118,5 +125,6 @@ fn is_lost_content(kind: Kind) -> bool {
             | Kind::MissingManifest
             | Kind::InvalidManifest
             | Kind::Unreadable
+            | Kind::NotAFile
     )
 }

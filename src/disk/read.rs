@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::Inode;
@@ -57,6 +58,17 @@ pub fn device_of(path: &Path) -> Result<u64> {
     let existing = path.ancestors().find_map(|ancestor| fs::metadata(ancestor).ok());
     let metadata = existing.with_context(|| format!("cannot look at {}", path.display()))?;
     Ok(Inode::of(&metadata).device)
+}
+
+/// Says what an open path is, when reading it failed because it is no regular file.
+#[must_use]
+pub fn what_is_no_file(error: &io::Error) -> Option<&'static str> {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ELOOP) => Some("a symbolic link"),
+        Some(Errno::ENXIO) => Some("a socket or a device"),
+        Some(_) => None,
+        None => (error.kind() == io::ErrorKind::InvalidInput).then_some("a folder, a pipe or a device"),
+    }
 }
 
 /// Opens a regular file for reading; never waits for a pipe's other end, never follows a symbolic link.

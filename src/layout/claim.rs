@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::digest::{Algorithm, Digest};
 use crate::disk::{self, File, Look};
-use crate::finding::{Finding, Kind};
+use crate::finding::{self, Finding, Kind};
 use crate::manifest::{self, MAX_MANIFEST_BYTES, Manifest};
 
 /// Looks at a file that claims to hold `digest`; `Ok(None)` when there is none.
@@ -65,7 +65,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Finding> {
             let finding = Finding::at(Kind::InvalidManifest, path);
             Err(finding.expected(format_args!("at most {MAX_MANIFEST_BYTES} bytes")).found("more"))
         }
-        Err(error) => Err(Finding::at(Kind::Unreadable, path).found(error)),
+        Err(error) => Err(finding::unreadable(path, &error)),
     }
 }
 

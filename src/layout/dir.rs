@@ -27,7 +27,7 @@ use rayon::prelude::*;
 use super::{Content, Entry, Layout, Scan, Stage, blob_content, in_order};
 use crate::catalog::{Catalog, Image, gather};
 use crate::digest::{Algorithm, Digest};
-use crate::finding::Finding;
+use crate::finding::{Finding, Kind};
 use crate::reference::Reference;
 
 const MANIFEST: &str = "manifest.json";
@@ -58,8 +58,15 @@ impl Layout for Dir {
         let read: Vec<_> = folders.par_iter().map(|path| folder::read(root, path)).collect();
         let mut catalog = Catalog::default();
         let mut named = Vec::new();
+        let mut held = Vec::new();
         for folder in read {
             findings.extend(folder.findings);
+            if let Some((_, image)) = &folder.image {
+                held.push((
+                    image.clone(),
+                    folder.files.iter().map(|(digest, _)| *digest).collect::<Vec<_>>(),
+                ));
+            }
             catalog.manifests.extend(folder.manifests);
             for (digest, file) in folder.files {
                 catalog.add_file(digest, file);
@@ -71,6 +78,7 @@ impl Layout for Dir {
         let (images, conflicts) = gather(named);
         catalog.images = images;
         findings.extend(conflicts);
+        findings.extend(held.iter().flat_map(|(image, held)| lost_manifests(&catalog, image, held)));
         Ok(Scan { catalog, findings })
     }
 
@@ -97,6 +105,11 @@ impl Layout for Dir {
 
     fn lint(&self, root: &Path, catalog: &Catalog) -> Vec<Finding> {
         lint::lint(root, catalog)
+    }
+
+    fn content_at(&self, path: &Path) -> Option<Digest> {
+        let name = path.file_name()?.to_str()?;
+        blob_digest(name.strip_suffix(".manifest.json").unwrap_or(name))
     }
 
     fn with_host(&self, reference: &Reference) -> Option<Reference> {
@@ -128,6 +141,27 @@ fn image_entries(
     let version = if closure.blobs.keys().chain(children).all(is_sha256) { VERSION_1_1 } else { VERSION_1_2 };
     entries.push(Entry::new(Stage::Marker, folder.join(VERSION), Content::Text(version)));
     entries
+}
+
+/// Tells a list that lost a manifest from one that was copied without it: what the lost one needs is still in
+/// the folder, and nothing else there needs it.
+fn lost_manifests(catalog: &Catalog, image: &Image, held: &[Digest]) -> Vec<Finding> {
+    let closure = catalog.closure(image.digest);
+    let is_needed = |digest: &Digest| {
+        closure.blobs.contains_key(digest) || closure.manifests.iter().any(|(manifest, _)| manifest == digest)
+    };
+    if closure.absent.is_empty() || held.iter().all(is_needed) {
+        return Vec::new();
+    }
+    let absent = closure.absent.keys().filter(|digest| !catalog.blobs.contains_key(digest));
+    let missing = absent.map(|digest| {
+        let path = image.origin.join(format!("{}.{MANIFEST}", blob_name(digest)));
+        Finding::at(Kind::MissingManifest, path)
+            .of(*digest)
+            .expected(digest)
+            .found("nothing, but blobs that no other manifest of the folder needs")
+    });
+    missing.collect()
 }
 
 /// How a blob's file is named: by its hex digits alone only where they are those of sha256.

@@ -135,6 +135,13 @@ impl Layout for Registry {
         lint::lint(root, catalog)
     }
 
+    fn content_at(&self, path: &Path) -> Option<Digest> {
+        let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
+        let [BLOBS, algorithm, _, hex, "data"] = parts[..] else { return None };
+        let digest: Digest = format!("{algorithm}:{hex}").parse().ok()?;
+        (Path::new(&data_path(&digest)) == path).then_some(digest)
+    }
+
     fn with_host(&self, reference: &Reference) -> Option<Reference> {
         let Some(host) = &reference.host else { return Some(reference.clone()) };
         let repository = format!("{host}/{}", reference.repository).parse().ok()?;

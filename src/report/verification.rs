@@ -1,13 +1,13 @@
 //! What was checked, with which version, and what was found: the sheet for an acceptance protocol.
 
 use std::fmt::Write;
-use std::ops::AddAssign;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::Report;
 use super::text::{bytes, count, table};
+use crate::audit::Audit;
 use crate::digest::Digest;
 use crate::finding::Finding;
 use crate::layout::Tree;
@@ -51,22 +51,14 @@ pub struct VerifiedTree {
 }
 
 /// How much was looked at.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Checked {
-    /// Files of content.
+    /// Files of content, hard links as one.
     pub files: u64,
     /// Bytes that were hashed, those of hard links once.
     pub bytes: u64,
     /// Digests.
     pub digests: u64,
-}
-
-impl AddAssign for Checked {
-    fn add_assign(&mut self, other: Self) {
-        self.files += other.files;
-        self.bytes += other.bytes;
-        self.digests += other.digests;
-    }
 }
 
 /// Lost content that was replaced.
@@ -83,26 +75,25 @@ pub struct Repaired {
 }
 
 impl Verification {
-    /// Starts a report on nothing.
+    /// Takes in what was looked at, and what came of it.
     #[must_use]
-    pub fn of(quick: bool) -> Self {
+    pub fn of(trees: &[Tree], audit: Audit, repaired: Vec<Repaired>, quick: bool) -> Self {
+        let Audit { findings, files, bytes, digests } = audit;
         Self {
             schema: "bundle.verification/1",
             version: env!("CARGO_PKG_VERSION"),
             quick,
-            sound: true,
-            trees: Vec::new(),
-            checked: Checked::default(),
-            repaired: Vec::new(),
-            findings: Vec::new(),
+            sound: !findings.iter().any(Finding::is_error),
+            trees: trees.iter().map(VerifiedTree::of).collect(),
+            checked: Checked { files, bytes, digests },
+            repaired,
+            findings,
         }
     }
 }
 
 impl VerifiedTree {
-    /// Counts what a tree holds.
-    #[must_use]
-    pub fn of(tree: &Tree) -> Self {
+    fn of(tree: &Tree) -> Self {
         let catalog = &tree.scan.catalog;
         Self {
             path: tree.path.clone(),

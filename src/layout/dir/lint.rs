@@ -12,7 +12,7 @@ use crate::finding::{Finding, Kind};
 /// Finds leftovers, and blobs that the manifests of their folder do not need.
 pub(super) fn lint(root: &Path, catalog: &Catalog) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for image in catalog.images.values() {
+    for (reference, image) in &catalog.images {
         let closure = catalog.closure(image.digest);
         let needed: HashSet<_> =
             closure.blobs.keys().chain(closure.manifests.iter().map(|(digest, _)| digest)).collect();
@@ -20,14 +20,14 @@ pub(super) fn lint(root: &Path, catalog: &Catalog) -> Vec<Finding> {
             let Ok(entry) = entry else { continue };
             let name = entry.file_name().to_string_lossy();
             if is_leftover(&name) {
-                findings.push(Finding::at(Kind::Leftover, entry.path()));
+                findings.push(Finding::at(Kind::Leftover, entry.path()).breaks(reference));
             }
             if name == MANIFEST || name == VERSION || !entry.file_type().is_file() {
                 continue;
             }
             let digest = blob_digest(name.strip_suffix(".manifest.json").unwrap_or(&name));
             if let Some(digest) = digest.filter(|digest| !needed.contains(digest)) {
-                findings.push(Finding::at(Kind::OrphanBlob, entry.path()).of(digest));
+                findings.push(Finding::at(Kind::OrphanBlob, entry.path()).of(digest).breaks(reference));
             }
         }
     }

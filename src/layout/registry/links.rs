@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::{Algorithm, Digest};
 use crate::disk::{self, Look};
-use crate::finding::{Finding, Kind};
+use crate::finding::{self, Finding, Kind};
 
 /// A link is 71 bytes; anything much longer is none.
 const MAX_LINK_BYTES: u64 = 256;
@@ -22,7 +22,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Digest>, Finding> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
-        Err(error) => return Err(Finding::at(Kind::Unreadable, path).found(error)),
+        Err(error) => return Err(finding::unreadable(path, &error)),
     };
     let text = String::from_utf8_lossy(&bytes);
     text.parse().map(Some).map_err(|_| invalid(path, format_args!("{text:?}")))

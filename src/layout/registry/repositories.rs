@@ -1,6 +1,6 @@
 //! Reads `repositories/`: what each repository's tags, revisions and layer links say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -107,7 +107,7 @@ fn read_tag(repository: &Repository, tag: Tag, folder: &Path, findings: &mut Vec
         Reference { host: None, repository: repository.clone(), identifier: Identifier::Tag(tag.clone()) };
     let history = links::read_folder(&folder.join("index"), findings);
     let others = history.iter().filter(|link| link.is_other());
-    findings.extend(others.map(|link| Finding { severity: Severity::Warning, ..link.other() }));
+    findings.extend(others.map(|link| Finding { severity: Severity::Warning, ..link.other().breaks(&name) }));
     // Looking for the folder first keeps a symbolic link in its place from leading elsewhere.
     let inside: Vec<_> = subfolders(folder, findings).into_iter().map(|(name, _)| name).collect();
     let current = if inside.iter().any(|name| name == "current") { links::read(&path) } else { Ok(None) };
@@ -121,7 +121,7 @@ fn read_tag(repository: &Repository, tag: Tag, folder: &Path, findings: &mut Vec
             None
         }
         Ok(None) => {
-            findings.push(Finding::at(Kind::TagWithoutLink, path).breaks(&name));
+            findings.push(Finding::at(Kind::TagWithoutLink, folder).breaks(&name));
             None
         }
         Err(finding) => {
@@ -167,7 +167,9 @@ pub(super) fn name_images(repositories: Vec<Linked>, root: &Path, scan: &mut Sca
         catalog.grants.insert(repository, grants);
     }
     let Catalog { manifests, orphans, .. } = &mut scan.catalog;
-    orphans.retain(|digest| !manifests.contains_key(digest));
+    let blobs: HashSet<Digest> =
+        manifests.values().flat_map(|manifest| manifest.blobs()).map(|blob| blob.digest).collect();
+    orphans.retain(|digest| !manifests.contains_key(digest) && !blobs.contains(digest));
 }
 
 /// Takes in an image, if it has a name, or says why its manifest cannot be had.
@@ -180,6 +182,7 @@ fn name_image(
 ) {
     let reference =
         identifier.map(|identifier| Reference { host: None, repository: repository.clone(), identifier });
+    scan.catalog.orphans.remove(&image.digest);
     if scan.catalog.manifests.contains_key(&image.digest) {
         scan.catalog.images.extend(reference.map(|reference| (reference, image)));
         return;
