@@ -14,6 +14,7 @@ pub use crate::disk::File;
 use crate::finding::{Finding, Kind};
 use crate::manifest::{Descriptor, Manifest, Need};
 use crate::reference::{Reference, Repository};
+use crate::text::shown;
 
 /// Everything that a tree holds.
 #[derive(Debug, Default)]
@@ -185,7 +186,7 @@ pub fn gather(
             Some(first) if first.digest == image.digest => first.history.extend(image.history),
             Some(first) => {
                 let finding = Finding::at(Kind::NameConflict, &image.origin)
-                    .expected(format_args!("{} of {}", first.digest, first.origin.display()))
+                    .expected(format_args!("{} of {}", first.digest, shown(&first.origin)))
                     .found(image.digest)
                     .breaks(&reference);
                 conflicts.insert(reference, finding);

@@ -13,7 +13,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-pub use read::{Look, device_of, look, read_small, stream, what_is_no_file};
+pub use read::{Look, device_of, link_between, look, read_small, stream, what_is_no_file};
 pub use share::{Copy, Share, Shared, copy, share};
 pub use write::{Staging, create_folder, sync, write_file};
 

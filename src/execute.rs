@@ -20,7 +20,7 @@ use crate::layout::{Content, Stage};
 use crate::manifest::MAX_MANIFEST_BYTES;
 use crate::plan::{Placement, Plan, SmallFile};
 use crate::tally::Tally;
-use crate::verify::corrupt;
+use crate::text::shown;
 use crate::work;
 
 /// How to do it.
@@ -150,8 +150,8 @@ fn bytes(file: &SmallFile, catalog: &Catalog) -> Result<Vec<u8>> {
         Content::Text(text) => Ok(text.as_bytes().to_vec()),
         Content::Manifest(digest) => manifest(digest, catalog),
         Content::Inline(digest) => inline(digest, catalog)
-            .ok_or_else(|| anyhow!("no manifest carries the content of {}", file.path.display())),
-        Content::Folder | Content::Blob(_) => bail!("{} is no small file", file.path.display()),
+            .ok_or_else(|| anyhow!("no manifest carries the content of {}", shown(&file.path))),
+        Content::Folder | Content::Blob(_) => bail!("{} is no small file", shown(&file.path)),
     }
 }
 
@@ -167,7 +167,7 @@ fn manifest(digest: Digest, catalog: &Catalog) -> Result<Vec<u8>> {
     let files = catalog.blobs.get(&digest).map(|blob| blob.files.as_slice()).unwrap_or_default();
     for file in files {
         let read = disk::read_small(&file.path, MAX_MANIFEST_BYTES);
-        if let Some(bytes) = read.with_context(|| format!("cannot read {}", file.path.display()))?
+        if let Some(bytes) = read.with_context(|| format!("cannot read {}", shown(&file.path)))?
             && Digest::of(digest.algorithm(), &bytes) == digest
         {
             return Ok(bytes);
@@ -242,12 +242,12 @@ fn copy(
         match copied {
             disk::Copy::Done => {
                 let Look::File(file) = disk::look(target)? else {
-                    bail!("{} vanished while it was being written", target.display())
+                    bail!("{} vanished while it was being written", shown(target))
                 };
                 return Ok(Some(file));
             }
             disk::Copy::Refused => placed.faults.push(match found {
-                Some(found) => corrupt(digest, &source, found),
+                Some(found) => finding::corrupt(&source.path, digest, found),
                 None => Finding::at(Kind::WrongSize, &source.path).of(digest).expected(source.size),
             }),
             disk::Copy::Unreadable(error) => {

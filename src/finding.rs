@@ -92,7 +92,7 @@ kinds! {
     /// The operating system refuses to read it.
     Unreadable => Error, "unreadable", "check its permissions and the health of the disk";
     /// A folder, symbolic link or device where a file has to be.
-    NotAFile => Error, "not a regular file", "put the file itself there";
+    NotAFile => Error, "neither a file nor a folder of its own", "put there what has to be there, no link to it";
     /// A name outside the registry's grammar.
     InvalidName => Error, "invalid name", "rename the folder to <repository>:<tag>, in lower case";
     /// Two images that would get the same name.
@@ -168,6 +168,12 @@ pub fn settle(mut findings: Vec<Finding>) -> Vec<Finding> {
         _ => true,
     });
     findings
+}
+
+/// What to say of a file that holds other content than its name claims.
+#[must_use]
+pub fn corrupt(path: &Path, digest: Digest, found: Digest) -> Finding {
+    Finding::at(Kind::CorruptBlob, path).of(digest).expected(digest).found(found)
 }
 
 /// What to say of a file that cannot be read: it is none, or the system refuses.

@@ -9,10 +9,10 @@
 //!
 //! The modules in reading order; each may use those above it, never those below:
 
+pub mod text;
 pub mod disk;
 pub mod work;
 pub mod tally;
-pub mod text;
 pub mod digest;
 pub mod manifest;
 pub mod reference;

@@ -51,13 +51,13 @@ pub enum Need {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 pub struct Platform {
     /// The operating system.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::text")]
     pub os: Box<str>,
     /// The processor.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::text")]
     pub architecture: Box<str>,
     /// The processor's variant, often empty.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::text")]
     pub variant: Box<str>,
 }
 

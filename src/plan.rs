@@ -12,6 +12,7 @@ use crate::layout::{Content, Entry, Stage};
 use crate::present::Present;
 use crate::reference::Reference;
 use crate::tally::Tally;
+use crate::text::shown;
 use crate::verify::Verdict;
 
 /// Everything that has to be done to have some entries below a root.
@@ -93,7 +94,7 @@ pub fn plan(
     for (entry, present) in entries.into_iter().zip(present) {
         let path = root.join(&entry.path);
         if let Present::Blocked(what) = present {
-            bail!("{what} lies where {} has to be written\n  hint: move it away", path.display());
+            bail!("{what} stands in the way of {}\n  hint: move it away", shown(&path));
         }
         if let Some(image) = entry.names {
             let change = match present {

@@ -1,5 +1,6 @@
 //! What of the wanted entries is at the destination already.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::Result;
@@ -34,7 +35,29 @@ pub fn look(root: &Path, entries: &[Entry]) -> Result<Vec<Present>> {
     if matches!(disk::look(root)?, Look::Missing) {
         return Ok(entries.iter().map(|_| Present::Missing).collect());
     }
-    entries.par_iter().map(|entry| look_at(&root.join(&entry.path), entry.content)).collect()
+    let links = links_among_folders(root, entries);
+    let look = |entry: &Entry| {
+        // A symbolic link on the way would lead whoever reads or writes out of the tree.
+        match entry.path.ancestors().skip(1).find(|folder| links.contains(*folder)) {
+            Some(_) => Ok(Present::Blocked("a symbolic link in the place of a folder".to_owned())),
+            None => look_at(&root.join(&entry.path), entry.content),
+        }
+    };
+    entries.par_iter().map(look).collect()
+}
+
+/// Those of the entries' folders, below the root, that are symbolic links.
+fn links_among_folders<'e>(root: &Path, entries: &'e [Entry]) -> HashSet<&'e Path> {
+    let mut folders = HashSet::new();
+    for entry in entries {
+        let above = entry.path.ancestors().skip(1).take_while(|folder| !folder.as_os_str().is_empty());
+        for folder in above {
+            if !folders.insert(folder) {
+                break;
+            }
+        }
+    }
+    folders.into_par_iter().filter(|folder| root.join(folder).is_symlink()).collect()
 }
 
 fn look_at(path: &Path, content: Content) -> Result<Present> {

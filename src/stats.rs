@@ -15,7 +15,7 @@ use crate::catalog::Catalog;
 use crate::digest::Digest;
 use crate::manifest::Platform;
 use crate::reference::Reference;
-use crate::tally::Tally;
+use crate::tally::{Tally, sum};
 
 /// The weight of one or more trees.
 #[derive(Debug, Default, Clone, PartialEq, Serialize)]
@@ -59,7 +59,8 @@ impl Saving {
     /// What remains of `logical` bytes when `kept` are enough.
     #[must_use]
     pub fn of(logical: u64, kept: u64) -> Self {
-        let bytes = logical.cast_signed() - kept.cast_signed();
+        let most = i128::from(i64::MAX);
+        let bytes = (i128::from(logical) - i128::from(kept)).clamp(-most, most) as i64;
         let percent = if logical == 0 { 0.0 } else { bytes as f64 * 100.0 / logical as f64 };
         Self { bytes, percent: (percent * 10.0).round() / 10.0 }
     }
@@ -77,16 +78,16 @@ pub fn weigh(catalogs: &[(&Catalog, &BTreeMap<&Reference, BTreeSet<Platform>>)])
         weight.images += catalog.images.len() as u64;
         weight.tags += catalog.images.keys().filter(|reference| reference.is_tagged()).count() as u64;
         weight.platforms.extend(platforms.values().flatten().cloned());
-        weight.logical_bytes +=
-            catalog.images.values().map(|image| own_copies(catalog, image.digest).bytes).sum::<u64>();
+        let own = catalog.images.values().map(|image| own_copies(catalog, image.digest).bytes);
+        weight.logical_bytes = sum([weight.logical_bytes, sum(own)]);
         manifests.extend(catalog.manifests.keys().copied());
         for (digest, blob) in &catalog.blobs {
             for file in &blob.files {
                 contents.entry(*digest).or_insert(file.size);
                 paths.insert(file.path.as_path());
                 if inodes.insert(file.inode) {
-                    weight.disk_bytes += file.size;
-                    weight.allocated_bytes += file.allocated;
+                    weight.disk_bytes = weight.disk_bytes.saturating_add(file.size);
+                    weight.allocated_bytes = weight.allocated_bytes.saturating_add(file.allocated);
                 }
             }
         }
@@ -94,7 +95,7 @@ pub fn weigh(catalogs: &[(&Catalog, &BTreeMap<&Reference, BTreeSet<Platform>>)])
     weight.manifests = manifests.len() as u64;
     weight.blob_files = paths.len() as u64;
     weight.unique_blobs = contents.len() as u64;
-    weight.unique_bytes = contents.values().sum();
+    weight.unique_bytes = sum(contents.into_values());
     weight.saved_now = Saving::of(weight.logical_bytes, weight.disk_bytes);
     weight.saved_as_registry = Saving::of(weight.logical_bytes, weight.unique_bytes);
     weight
@@ -190,9 +191,9 @@ pub fn weigh_images(
     }
     shared.retain(|_, (_, images)| images.len() > 1);
     let images = needs.iter().map(|(reference, contents)| {
-        let total_bytes = contents.values().sum();
-        let shared_bytes =
-            contents.iter().filter(|(digest, _)| shared.contains_key(digest)).map(|(_, size)| size).sum();
+        let total_bytes = sum(contents.values().copied());
+        let is_shared = |(digest, _): &(&Digest, &u64)| shared.contains_key(digest);
+        let shared_bytes = sum(contents.iter().filter(is_shared).map(|(_, size)| *size));
         ImageWeight {
             image: (*reference).clone(),
             digest: catalog.images[*reference].digest,
@@ -211,7 +212,7 @@ pub fn weigh_images(
         .map(|(digest, (bytes, images))| SharedLayer {
             digest,
             bytes,
-            saved_bytes: bytes * (images.len() as u64 - 1),
+            saved_bytes: bytes.saturating_mul(images.len() as u64 - 1),
             images: images.into_iter().cloned().collect(),
         })
         .collect();

@@ -27,3 +27,8 @@ impl AddAssign for Tally {
         self.bytes = self.bytes.saturating_add(other.bytes);
     }
 }
+
+/// Adds up bytes that were only claimed: what does not fit stays the largest number there is.
+pub fn sum(bytes: impl IntoIterator<Item = u64>) -> u64 {
+    bytes.into_iter().fold(0, u64::saturating_add)
+}

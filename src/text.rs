@@ -18,6 +18,12 @@ pub fn plain(text: &str) -> String {
     plain
 }
 
+/// A path as text that is harmless on a terminal.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    plain(&path.to_string_lossy())
+}
+
 /// Writes a path into a document; what is not UTF-8 in it is replaced, for JSON has no place for it.
 ///
 /// # Errors

@@ -116,7 +116,7 @@ fn check(
     let (found, length) = digest_of(&file.path, digest.algorithm(), on_bytes)
         .map_err(|error| finding::unreadable(&file.path, &error).of(digest))?;
     hashed.add(length);
-    if found == digest { Ok(()) } else { Err(corrupt(digest, file, found)) }
+    if found == digest { Ok(()) } else { Err(finding::corrupt(&file.path, digest, found)) }
 }
 
 fn check_size(digest: Digest, claim: &Claim, file: &File) -> Result<(), Finding> {
@@ -126,10 +126,4 @@ fn check_size(digest: Digest, claim: &Claim, file: &File) -> Result<(), Finding>
     let sizes: Vec<_> = claim.sizes.iter().map(|size| format!("{size} bytes")).collect();
     let finding = Finding::at(Kind::WrongSize, &file.path).of(digest);
     Err(finding.expected(sizes.join(" or ")).found(format_args!("{} bytes", file.size)))
-}
-
-/// A file whose content is not what its name claims.
-#[must_use]
-pub fn corrupt(digest: Digest, file: &File, found: Digest) -> Finding {
-    Finding::at(Kind::CorruptBlob, &file.path).of(digest).expected(digest).found(found)
 }

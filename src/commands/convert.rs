@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::Ending;
 use crate::catalog::Catalog;
@@ -21,7 +21,8 @@ use crate::progress::Progress;
 use crate::report::{self, Findings, Format};
 use crate::select::Selection;
 use crate::stats::need;
-use crate::tally::Tally;
+use crate::tally::{Tally, sum};
+use crate::text::shown;
 use crate::verify::{self, Claim, Depth, Verdict};
 
 /// What a conversion was asked.
@@ -60,6 +61,9 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
     let mut report = report::Conversion::of(asked.source, asked.destination, asked.is_dry_run);
     let (mut catalog, mut faults) = read(asked, &mut report)?;
     let root = asked.target.destination(asked.destination)?;
+    if let Some(link) = disk::link_between(asked.destination, &root.join("below")) {
+        bail!("{} is a symbolic link\n  hint: name the folder that it leads to", shown(&link));
+    }
 
     let started = Instant::now();
     let mut goal = Goal::of(asked, &root, &catalog)?;
@@ -154,7 +158,7 @@ fn check(
         Share::Auto | Share::Reflink => Depth::Bytes,
     };
     let claims = claims(catalog, goal);
-    let bar = asked.progress.bytes("verifying", claims.iter().map(|(_, claim)| claim.size()).sum());
+    let bar = asked.progress.bytes("verifying", sum(claims.iter().map(|(_, claim)| claim.size())));
     let verdicts = verify::verify(&claims, depth, &|bytes| bar.add(bytes));
     drop(bar);
     for verdict in verdicts.values() {

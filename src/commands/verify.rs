@@ -17,6 +17,7 @@ use crate::plan;
 use crate::present::Present;
 use crate::progress::Progress;
 use crate::report::{self, Findings, Format, Repaired};
+use crate::tally::sum;
 use crate::verify::{self, Claim, Depth};
 
 /// What `verify` was asked.
@@ -65,7 +66,7 @@ fn check(asked: &Verification, trees: &[Tree]) -> Result<Audit> {
     let depth = if asked.is_quick { Depth::Sizes } else { Depth::Bytes };
     let blobs = trees.iter().flat_map(|tree| tree.scan.catalog.blobs.values());
     let sizes = blobs.flat_map(|blob| &blob.files).map(|file| file.size);
-    let bar = asked.progress.bytes("verifying", sizes.fold(0, u64::saturating_add));
+    let bar = asked.progress.bytes("verifying", sum(sizes));
     audit(trees, depth, &|bytes| bar.add(bytes))
 }
 
@@ -75,6 +76,7 @@ fn repair(tree: &Tree, findings: &[Finding], sources: &[Tree]) -> Result<Vec<Rep
         .iter()
         .filter(|finding| finding.is_error() && is_lost_content(finding.kind))
         .filter(|finding| !matches!(disk::look(&finding.file), Ok(Look::Folder)))
+        .filter(|finding| disk::link_between(&tree.root, &finding.file).is_none())
         .filter_map(|finding| {
             let path = finding.file.strip_prefix(&tree.root).ok()?;
             let digest = finding.digest.filter(|digest| tree.layout.content_at(path) == Some(*digest))?;

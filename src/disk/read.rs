@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
@@ -11,6 +11,7 @@ use nix::fcntl::OFlag;
 
 use super::Inode;
 use super::window::with_window;
+use crate::text::shown;
 
 /// What lies at a path, links not followed.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub fn look(path: &Path) -> Result<Look> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(Look::Missing);
         }
-        Err(error) => return Err(error).with_context(|| format!("cannot look at {}", path.display())),
+        Err(error) => return Err(error).with_context(|| format!("cannot look at {}", shown(path))),
     };
     let kind = metadata.file_type();
     Ok(match () {
@@ -49,6 +50,14 @@ pub fn look(path: &Path) -> Result<Look> {
     })
 }
 
+/// The first symbolic link on the way from `base` to the folder of `path`, which lies below it.
+#[must_use]
+pub fn link_between(base: &Path, path: &Path) -> Option<PathBuf> {
+    let folders = path.ancestors().skip(1).take_while(|folder| *folder != base && folder.starts_with(base));
+    let links = folders.filter(|folder| folder.is_symlink());
+    links.last().map(Path::to_owned)
+}
+
 /// The device that `path` is on, or will be on once it is created.
 ///
 /// # Errors
@@ -56,7 +65,7 @@ pub fn look(path: &Path) -> Result<Look> {
 pub fn device_of(path: &Path) -> Result<u64> {
     let path = std::path::absolute(path)?;
     let existing = path.ancestors().find_map(|ancestor| fs::metadata(ancestor).ok());
-    let metadata = existing.with_context(|| format!("cannot look at {}", path.display()))?;
+    let metadata = existing.with_context(|| format!("cannot look at {}", shown(&path)))?;
     Ok(Inode::of(&metadata).device)
 }
 

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 
 use super::write::{in_folder_of, temporary_beside};
 use super::{Inode, stream};
+use crate::text::shown;
 
 /// How content may be shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub enum Shared {
 /// When the system refuses for any other reason, when `source` is not the verified inode any more, or when
 /// `how` allows nothing else and the file system cannot.
 pub fn share(source: &Path, verified: Inode, target: &Path, how: Share) -> Result<Option<Shared>> {
-    let message = |what: &str| format!("cannot {what} {} to {}", source.display(), target.display());
+    let message = |what: &str| format!("cannot {what} {} to {}", shown(source), shown(target));
     if matches!(how, Share::Auto | Share::HardLink) {
         match in_folder_of(target, || link_over(source, verified, target)) {
             Ok(()) => return Ok(Some(Shared::Linked)),
@@ -84,7 +85,7 @@ pub fn copy(
     mut piece: impl FnMut(&[u8]),
     accept: impl FnOnce(u64) -> bool,
 ) -> Result<Copy> {
-    let message = || format!("cannot write {}", target.display());
+    let message = || format!("cannot write {}", shown(target));
     let mut temporary = in_folder_of(target, || temporary_beside(target)).with_context(message)?;
     let mut is_write_error = false;
     let copied = stream(source, |bytes| {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::text::shown;
 use anyhow::{Context, Result};
 use tempfile::{NamedTempFile, TempDir};
 
@@ -13,7 +14,7 @@ use tempfile::{NamedTempFile, TempDir};
 /// # Errors
 /// When the system refuses, or a file lies in the way.
 pub fn create_folder(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).with_context(|| format!("cannot create the folder {}", path.display()))
+    fs::create_dir_all(path).with_context(|| format!("cannot create the folder {}", shown(path)))
 }
 
 /// Puts a small file in place, whole or not at all, over whatever file is there.
@@ -26,7 +27,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
         temporary.write_all(bytes)?;
         temporary.persist(path).map(drop).map_err(|error| error.error)
     })
-    .with_context(|| format!("cannot write {}", path.display()))
+    .with_context(|| format!("cannot write {}", shown(path)))
 }
 
 /// Makes all that was written so far durable, on the file system that holds `path`.
@@ -34,10 +35,10 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// When the disk reports that something could not be written.
 pub fn sync(path: &Path) -> Result<()> {
-    let folder = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let folder = File::open(path).with_context(|| format!("cannot open {}", shown(path)))?;
     nix::unistd::syncfs(folder)
         .map_err(io::Error::from)
-        .with_context(|| format!("cannot make {} durable", path.display()))
+        .with_context(|| format!("cannot make {} durable", shown(path)))
 }
 
 /// A temporary file beside `path`, named as the registry names its own: `<name>.<random>.tmp`.
@@ -87,7 +88,7 @@ impl Staging {
             .prefix(".bundle-")
             .suffix(".tmp")
             .tempdir_in(root)
-            .with_context(|| format!("cannot create a temporary folder in {}", root.display()))?;
+            .with_context(|| format!("cannot create a temporary folder in {}", shown(root)))?;
         Ok(Self { folder })
     }
 
@@ -101,7 +102,7 @@ impl Staging {
         for (name, bytes) in files {
             let file = build.join(name);
             create_folder(folder_of(&file))?;
-            fs::write(&file, bytes).with_context(|| format!("cannot write {}", file.display()))?;
+            fs::write(&file, bytes).with_context(|| format!("cannot write {}", shown(&file)))?;
         }
         match in_folder_of(path, || fs::rename(&build, path)) {
             Ok(()) => Ok(true),
@@ -115,7 +116,7 @@ impl Staging {
             {
                 Ok(false)
             }
-            Err(error) => Err(error).with_context(|| format!("cannot put {} in place", path.display())),
+            Err(error) => Err(error).with_context(|| format!("cannot put {} in place", shown(path))),
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn manifest(path: &Path, digest: Digest) -> Result<Manifest, Finding>
     let bytes = bytes(path).map_err(|finding| finding.of(digest))?;
     let found = Digest::of(digest.algorithm(), &bytes);
     if found != digest {
-        return Err(Finding::at(Kind::CorruptBlob, path).of(digest).expected(digest).found(found));
+        return Err(finding::corrupt(path, digest, found));
     }
     parse(path, &bytes).map_err(|finding| finding.of(digest))
 }

@@ -71,7 +71,7 @@ impl Layout for Dir {
             for (digest, file) in folder.files {
                 catalog.add_file(digest, file);
             }
-            catalog.inline.extend(folder.payload);
+            catalog.inline.extend(folder.payloads);
             named.extend(folder.image);
         }
         catalog.keep_inline();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::{LAYOUTS, Layout, Scan};
+use crate::text::shown;
 
 /// A tree that was recognised and read.
 pub struct Tree {
@@ -24,24 +25,20 @@ pub struct Tree {
 /// # Errors
 /// When nothing is there, no layout or more than one recognises it, or its root cannot be read.
 pub fn open(path: &Path) -> Result<Tree> {
-    fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+    fs::read_dir(path).with_context(|| format!("cannot read {}", shown(path)))?;
     match recognise(path)?.as_slice() {
         [(layout, root)] => read(path, *layout, root),
         [] => bail!(
             "{} holds no images\n  expected image folders as skopeo writes them (<repository>:<tag>/manifest.json) \
              or registry storage (docker/registry/v2)",
-            path.display()
+            shown(path)
         ),
         several => {
             let found: Vec<_> = several
                 .iter()
-                .map(|(layout, root)| format!("{} at {}", layout.name(), root.display()))
+                .map(|(layout, root)| format!("{} at {}", layout.name(), shown(root)))
                 .collect();
-            bail!(
-                "{} holds more than one tree: {}\n  hint: name one of them",
-                path.display(),
-                found.join(", ")
-            )
+            bail!("{} holds more than one tree: {}\n  hint: name one of them", shown(path), found.join(", "))
         }
     }
 }
@@ -57,8 +54,8 @@ pub fn open_below(path: &Path) -> Result<Vec<Tree>> {
         return Ok(vec![read(path, *layout, root)?]);
     }
     let mut folders = Vec::new();
-    for entry in fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))? {
-        let entry = entry.with_context(|| format!("cannot read {}", path.display()))?;
+    for entry in fs::read_dir(path).with_context(|| format!("cannot read {}", shown(path)))? {
+        let entry = entry.with_context(|| format!("cannot read {}", shown(path)))?;
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             folders.push(entry.path());
         }
@@ -72,7 +69,7 @@ pub fn open_below(path: &Path) -> Result<Vec<Tree>> {
         }
     }
     if trees.is_empty() {
-        bail!("no images below {}\n  hint: name the folder that holds them", path.display());
+        bail!("no images below {}\n  hint: name the folder that holds them", shown(path));
     }
     Ok(trees)
 }
@@ -88,6 +85,6 @@ fn recognise(path: &Path) -> Result<Vec<(&'static dyn Layout, PathBuf)>> {
 }
 
 fn read(path: &Path, layout: &'static dyn Layout, root: &Path) -> Result<Tree> {
-    let scan = layout.scan(root).with_context(|| format!("cannot read {}", path.display()))?;
+    let scan = layout.scan(root).with_context(|| format!("cannot read {}", shown(path)))?;
     Ok(Tree { path: path.to_owned(), root: root.to_owned(), layout, scan })
 }

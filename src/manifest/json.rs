@@ -9,12 +9,19 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Parses a document and folds all its keys as Go's decoder compares them.
+/// Parses a document and folds all its keys as Go's decoder compares them; bytes that are not UTF-8 become
+/// U+FFFD, as there.
 ///
 /// # Errors
-/// When the bytes are not one JSON document, or nest deeper than `serde_json` allows (128 levels).
+/// When the bytes are not one JSON document, or nest deeper than `serde_json` allows (128 levels; Go allows
+/// 10,000, which no manifest needs).
 pub(super) fn parse(bytes: &[u8]) -> serde_json::Result<Value> {
-    serde_json::from_slice(bytes).map(|Folded(value)| value)
+    serde_json::from_str(&String::from_utf8_lossy(bytes)).map(|Folded(value)| value)
+}
+
+/// Reads text for which `null` stands as well: Go takes it as no text.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Error> {
+    Ok(Option::<Box<str>>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 struct Folded(Value);

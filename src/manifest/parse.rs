@@ -26,6 +26,10 @@ fn invalid(why: impl fmt::Display) -> InvalidManifest {
     InvalidManifest(why.to_string())
 }
 
+const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+/// How the media types of schema 1 begin, signed or not.
+const SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v1+";
+
 /// A manifest's document with Go's case-folded keys; every kind in one, as only the content tells them apart.
 #[derive(Deserialize)]
 pub(super) struct Document {
@@ -43,14 +47,15 @@ pub(super) struct Document {
     pub(super) signatures: Option<Vec<Signature>>,
 }
 
+/// What points at content. Go takes `null` for text as no text.
 #[derive(Deserialize)]
 struct Edge {
-    #[serde(rename = "mediatype", default)]
-    media_type: String,
+    #[serde(rename = "mediatype")]
+    media_type: Option<String>,
     digest: String,
     size: u64,
     platform: Option<Platform>,
-    urls: Option<Vec<String>>,
+    urls: Option<Vec<Option<String>>>,
     data: Option<String>,
 }
 
@@ -88,8 +93,10 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, InvalidManifest> {
     let mut manifests = Vec::new();
     for listed in describe(document.manifests)? {
         // A docker list can hold nothing but manifests; an OCI index says of each entry what it is.
-        let is_manifest =
-            kind == Kind::DockerList || listed.media_type.is_empty() || kind_of(&listed.media_type).is_some();
+        let is_manifest = kind == Kind::DockerList
+            || listed.media_type.is_empty()
+            || kind_of(&listed.media_type).is_some()
+            || listed.media_type.starts_with(SCHEMA1);
         if is_manifest { manifests.push(listed) } else { layers.push(listed) }
     }
     let mut size = bytes.len() as u64;
@@ -136,9 +143,7 @@ impl Document {
         }
         match self.schema_version {
             Some(2) => Ok(match &self.config {
-                Some(config) if config.media_type == "application/vnd.docker.container.image.v1+json" => {
-                    Kind::DockerManifest
-                }
+                Some(config) if config.media_type.as_deref() == Some(DOCKER_CONFIG) => Kind::DockerManifest,
                 None if self.manifests.is_some() => Kind::OciIndex,
                 _ => Kind::OciManifest,
             }),
@@ -186,8 +191,8 @@ impl Edge {
         }
         // The two families whose layers registries do not insist on (distribution,
         // schema2manifesthandler.go and ocimanifesthandler.go).
-        let may_be_foreign =
-            self.media_type.contains(".foreign.") || self.media_type.contains(".nondistributable.");
+        let media_type = self.media_type.unwrap_or_default();
+        let may_be_foreign = media_type.contains(".foreign.") || media_type.contains(".nondistributable.");
         let has_urls = self.urls.is_some_and(|urls| !urls.is_empty());
         let data = self.data.and_then(|data| BASE64_STANDARD.decode(data).ok());
         let is_true =
@@ -198,7 +203,7 @@ impl Edge {
             platform: self.platform,
             need: if may_be_foreign && has_urls { Need::Foreign } else { Need::Required },
             data: data.filter(is_true).map(Vec::into_boxed_slice),
-            media_type: self.media_type.into(),
+            media_type: media_type.into(),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::text::count;
 use crate::finding::{Finding, Severity};
-use crate::text::plain;
+use crate::text::{plain, shown};
 
 /// How many images a finding names before it only counts the others.
 const MAX_NAMED: usize = 10;
@@ -24,7 +24,7 @@ fn paragraph(finding: &Finding) -> String {
     let is_healed = finding.severity == Severity::Warning && finding.kind.severity() == Severity::Error;
     let severity = if finding.is_error() { "error" } else { "warning" };
     let healed = if is_healed { ", healed by another copy" } else { "" };
-    let file = plain(&finding.file.display().to_string());
+    let file = shown(&finding.file);
     let mut text = format!("{severity}: {}{healed}: {file}\n", finding.kind.words());
     let images: Vec<_> = finding.images.iter().take(MAX_NAMED).map(ToString::to_string).collect();
     let mut images = images.join(", ");

@@ -11,7 +11,7 @@ use super::text::{bytes, count, signed_bytes, table};
 use crate::finding::Finding;
 use crate::reference::Reference;
 use crate::stats::{ImageWeight, Patch, Saving, SharedLayer, Weight};
-use crate::text::plain;
+use crate::text::{plain, shown};
 
 /// How many shared layers the text shows.
 const MAX_LAYERS: usize = 10;
@@ -72,7 +72,7 @@ impl Report for Stats {
 }
 
 fn tree(tree: &TreeStats) -> String {
-    let path = plain(&tree.path.display().to_string());
+    let path = shown(&tree.path);
     let mut text = format!("{path} ({})\n{}", tree.layout, weight(&tree.weight));
     if !tree.per_image.is_empty() {
         let mut rows = vec![["image", "total", "shared", "own", "platforms"].map(str::to_owned).to_vec()];

@@ -11,7 +11,7 @@ use crate::audit::Audit;
 use crate::digest::Digest;
 use crate::finding::Finding;
 use crate::layout::Tree;
-use crate::text::plain;
+use crate::text::shown;
 
 /// The result of `verify`.
 #[derive(Debug, Serialize)]
@@ -109,13 +109,13 @@ impl Report for Verification {
     fn text(&self) -> String {
         let mut text = String::new();
         for repaired in &self.repaired {
-            let file = plain(&repaired.file.display().to_string());
-            let from = plain(&repaired.from.display().to_string());
+            let file = shown(&repaired.file);
+            let from = shown(&repaired.from);
             let _ = writeln!(text, "repaired {file}\n  from     {from}");
         }
         let trees = self.trees.iter().map(|tree| {
             vec![
-                plain(&tree.path.display().to_string()),
+                shown(&tree.path),
                 format!(
                     "{}, {}, {}, {}",
                     tree.layout,

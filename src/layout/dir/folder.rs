@@ -8,7 +8,7 @@ use super::walk::holds_image;
 use super::{MANIFEST, blob_digest, name};
 use crate::catalog::{File, Image};
 use crate::digest::{Algorithm, Digest};
-use crate::finding::{Finding, Kind};
+use crate::finding::{self, Finding, Kind};
 use crate::manifest::Manifest;
 use crate::reference::{Identifier, Reference};
 
@@ -19,8 +19,8 @@ pub(super) struct Folder {
     pub(super) image: Option<(Reference, Image)>,
     pub(super) manifests: Vec<(Digest, Manifest)>,
     pub(super) files: Vec<(Digest, File)>,
-    /// What the digest of a signed manifest names, for its file does not hold just that.
-    pub(super) payload: Option<(Digest, Box<[u8]>)>,
+    /// What the digests of signed manifests name, for their files do not hold just that.
+    pub(super) payloads: Vec<(Digest, Box<[u8]>)>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -102,10 +102,18 @@ impl Folder {
 
     /// Takes in the manifest of a list; it counts only under the digest that its file is named after.
     fn child(&mut self, digest: Digest, path: &Path) {
-        self.file(digest, path);
-        match claim::manifest(path, digest) {
-            Ok(manifest) => self.manifests.push((digest, manifest)),
-            Err(finding) => self.findings.push(finding),
+        match claim::named_by_content(path, digest.algorithm()) {
+            Ok(named) if named.digest == digest => self.named(path, named),
+            Ok(Named { digest: found, .. }) => {
+                self.file(digest, path);
+                self.findings.push(finding::corrupt(path, digest, found));
+            }
+            Err(finding) => {
+                self.file(digest, path);
+                // Bytes that are no manifest are, first of all, not the bytes that they have to be.
+                let hashed = claim::manifest(path, digest).err();
+                self.findings.push(hashed.unwrap_or_else(|| finding.of(digest)));
+            }
         }
     }
 
@@ -117,12 +125,9 @@ impl Folder {
             Identifier::Tag(_) => Algorithm::Sha256,
         };
         match claim::named_by_content(path, algorithm) {
-            Ok(Named { digest, manifest, payload }) => {
-                match payload {
-                    Some(payload) => self.payload = Some((digest, payload)),
-                    None => self.file(digest, path),
-                }
-                self.manifests.push((digest, manifest));
+            Ok(named) => {
+                let digest = named.digest;
+                self.named(path, named);
                 Some(digest)
             }
             Err(finding) => {
@@ -130,6 +135,15 @@ impl Folder {
                 None
             }
         }
+    }
+
+    fn named(&mut self, path: &Path, named: Named) {
+        let Named { digest, manifest, payload } = named;
+        match payload {
+            Some(payload) => self.payloads.push((digest, payload)),
+            None => self.file(digest, path),
+        }
+        self.manifests.push((digest, manifest));
     }
 
     fn file(&mut self, digest: Digest, path: &Path) {

@@ -105,9 +105,15 @@ pub(super) fn subfolders(folder: &Path, findings: &mut Vec<Finding>) -> Vec<(Str
             return Vec::new();
         }
     };
-    let folders = entries.into_iter().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    let mut named: Vec<_> =
-        folders.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())).collect();
+    let mut named = Vec::new();
+    for entry in entries {
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() {
+            named.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
+        } else if kind.is_symlink() {
+            findings.push(not_a_folder(&entry.path(), "a symbolic link"));
+        }
+    }
     named.sort_unstable();
     named
 }

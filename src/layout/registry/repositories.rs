@@ -13,6 +13,7 @@ use crate::catalog::{Catalog, Image};
 use crate::digest::Digest;
 use crate::finding::{Finding, Kind, Severity};
 use crate::reference::{Identifier, Reference, Repository, Tag};
+use crate::text::shown;
 
 /// One repository, as its links have it.
 pub(super) struct Linked {
@@ -31,6 +32,11 @@ struct Tagged {
 }
 
 impl Linked {
+    fn only_layers(repository: Repository, folder: &Path, findings: &mut Vec<Finding>) -> Self {
+        let layers = links::read_folder(&folder.join("_layers"), findings);
+        Self { repository, tags: Vec::new(), revisions: Vec::new(), layers: take(layers, findings) }
+    }
+
     /// The manifests that it names: those its tags point at and all its revisions.
     pub(super) fn manifests(&self) -> impl Iterator<Item = Digest> {
         self.tags.iter().map(|tag| tag.current).chain(self.revisions.iter().map(|link| link.target))
@@ -63,6 +69,10 @@ fn find(root: &Path, findings: &mut Vec<Finding>) -> BTreeSet<PathBuf> {
             }
         };
         let name = entry.file_name().to_string_lossy();
+        if entry.file_type().is_symlink() {
+            let finding = Finding::at(Kind::NotAFile, entry.path());
+            findings.push(finding.expected("a folder").found("a symbolic link"));
+        }
         if !entry.file_type().is_dir() || !name.starts_with('_') {
             continue;
         }
@@ -81,7 +91,11 @@ fn read(root: &Path, folder: &Path) -> (Option<Linked>, Vec<Finding>) {
         Ok(repository) => repository,
         Err(error) => return (None, vec![Finding::at(Kind::InvalidName, folder).found(error)]),
     };
+    // A symbolic link in a folder's place was told, and is not followed.
     let manifests = folder.join("_manifests");
+    if !links::is_folder(&manifests) {
+        return (Some(Linked::only_layers(repository, folder, &mut findings)), findings);
+    }
     let mut tags = Vec::new();
     for (name, path) in subfolders(&manifests.join("tags"), &mut findings) {
         match name.parse() {
@@ -90,8 +104,8 @@ fn read(root: &Path, folder: &Path) -> (Option<Linked>, Vec<Finding>) {
         }
     }
     let revisions = take(links::read_folder(&manifests.join("revisions"), &mut findings), &mut findings);
-    let layers = take(links::read_folder(&folder.join("_layers"), &mut findings), &mut findings);
-    (Some(Linked { repository, tags, revisions, layers }), findings)
+    let linked = Linked::only_layers(repository, folder, &mut findings);
+    (Some(Linked { tags, revisions, ..linked }), findings)
 }
 
 /// Leaves the links that mean what their paths say.
@@ -193,7 +207,7 @@ fn name_image(
         fault.images.extend(reference);
         return;
     }
-    let found = format!("nothing, and {} names it", image.origin.display());
+    let found = format!("nothing, and {} names it", shown(&image.origin));
     let missing = Finding::at(Kind::MissingManifest, root.join(data_path(&image.digest)));
     let missing = missing.of(image.digest).expected(image.digest).found(found);
     scan.findings.push(Finding { images: reference.into_iter().collect(), ..missing });
