@@ -6,10 +6,14 @@
 
 mod architecture;
 mod faults;
+mod fidelity;
 mod harness;
+mod hostile;
 mod names;
 mod readme;
 mod round_trip;
 mod sharing;
 mod stats;
 mod support;
+mod sweep;
+mod verify;

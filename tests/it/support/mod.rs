@@ -3,14 +3,19 @@
 //! Nothing here knows how `bundle` works inside. A program that is missing fails the test; nothing is skipped.
 
 pub(crate) mod bundle;
+pub(crate) mod forge;
 pub(crate) mod images;
 pub(crate) mod layer;
 pub(crate) mod mount;
+pub(crate) mod person;
 pub(crate) mod program;
 pub(crate) mod registry;
 pub(crate) mod skopeo;
+pub(crate) mod special;
+pub(crate) mod storage;
 pub(crate) mod testdata;
 pub(crate) mod tree;
+pub(crate) mod verification;
 
 use tempfile::TempDir;
 

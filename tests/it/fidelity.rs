@@ -1,0 +1,14 @@
+//! Every kind of image that registries and skopeo know is carried as it is, or refused by name.
+//!
+//! Each valid image makes the whole [`trip`]: into registry storage that holds exactly what it has to, through
+//! the real registry and its garbage collection, and back to the same files.
+
+mod artifacts;
+mod broken;
+mod digests;
+mod images;
+mod indexes;
+mod inline;
+mod names;
+mod schema1;
+mod trip;
