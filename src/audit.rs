@@ -4,6 +4,7 @@
 //! the files that its own readers will open.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -71,7 +72,10 @@ fn faults(tree: &Tree, verdicts: &HashMap<Digest, Verdict>) -> Result<Vec<Findin
     let catalog = &tree.scan.catalog;
     let standing = tree.layout.standing(&tree.root, catalog);
     let mut findings = tree.scan.findings.clone();
-    findings.extend(tree.layout.lint(&tree.root, catalog));
+    // Where something could not be read, nothing is known to be needed by nobody.
+    let is_read = !findings.iter().any(Finding::is_error);
+    let lint = tree.layout.lint(&tree.root, catalog).into_iter();
+    findings.extend(lint.filter(|finding| is_read || finding.kind != Kind::OrphanBlob));
     let unsound = verdicts.values().flat_map(|verdict| &verdict.faults);
     findings.extend(unsound.filter(|fault| fault.file.starts_with(&tree.root)).cloned());
     findings.extend(damage::misdescribed(catalog, &|digest| verdicts.get(digest)?.size()));
@@ -123,6 +127,7 @@ fn lack(path: &Path, content: Content, present: Present) -> Option<Finding> {
         _ if matches!(present, Present::Same | Present::Blob(_)) => return None,
         Content::Text(_) => Kind::OddVersion,
         _ if matches!(present, Present::Blocked(_)) => Kind::NotAFile,
+        _ if matches!(present, Present::Unreadable(_)) => Kind::Unreadable,
         Content::Folder => Kind::MissingFolder,
         Content::Link(_) if is_missing => Kind::MissingLink,
         Content::Link(_) => Kind::OtherLink,
@@ -139,10 +144,11 @@ fn lack(path: &Path, content: Content, present: Present) -> Option<Finding> {
     {
         finding = finding.of(digest).expected(digest);
     }
-    if let Present::Blocked(what) = present {
-        finding = finding.found(what);
-    }
-    Some(finding)
+    Some(match present {
+        Present::Blocked(what) => finding.found(what),
+        Present::Unreadable(code) => finding.found(io::Error::from_raw_os_error(code)),
+        _ => finding,
+    })
 }
 
 /// Tells each finding which images it breaks: those that rely on its file, or else on its content.

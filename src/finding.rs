@@ -3,7 +3,8 @@
 //! A finding is never swallowed and never printed where it is made. What is wrong with the *world* (no
 //! permission, no space) is an error instead.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,9 @@ pub struct Finding {
     pub found: Option<String>,
     /// The images that it breaks; of a warning, the images that it speaks of.
     pub images: BTreeSet<Reference>,
+    /// Whether it broke nothing because another file has the same content.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub healed: bool,
 }
 
 /// Whether a finding costs an image.
@@ -148,23 +152,30 @@ kinds! {
 /// Puts findings in order, each thing said once: what a graver finding tells as well is left out.
 #[must_use]
 pub fn settle(mut findings: Vec<Finding>) -> Vec<Finding> {
-    findings.sort();
+    // Paths are compared as bytes: comparing them part by part takes most of the time of a long list.
+    let order = |it: &Finding| (it.severity, it.kind);
+    findings.sort_by(|a, b| {
+        let files = a.file.as_os_str().cmp(b.file.as_os_str());
+        order(a).cmp(&order(b)).then(files).then_with(|| a.cmp(b))
+    });
     findings.dedup_by(|later, first| {
-        let is_same = (first.kind, &first.file, first.digest) == (later.kind, &later.file, later.digest);
+        let is_same = first.kind == later.kind
+            && first.digest == later.digest
+            && first.file.as_os_str() == later.file.as_os_str();
         if is_same {
             first.images.append(&mut later.images);
         }
         is_same
     });
-    let lost: BTreeSet<Digest> =
+    let lost: HashSet<Digest> =
         findings.iter().filter(|finding| finding.is_error()).filter_map(|finding| finding.digest).collect();
-    let mut by_file: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    let mut told: HashMap<OsString, usize> = HashMap::new();
     for finding in &findings {
-        *by_file.entry(finding.file.clone()).or_default() += 1;
+        *told.entry(finding.file.as_os_str().to_owned()).or_default() += 1;
     }
     findings.retain(|finding| match finding.kind {
         Kind::DanglingLink => finding.digest.is_none_or(|digest| !lost.contains(&digest)),
-        Kind::OrphanBlob | Kind::StrayFile => by_file.get(&finding.file) == Some(&1),
+        Kind::OrphanBlob | Kind::StrayFile => told.get(finding.file.as_os_str()) == Some(&1),
         _ => true,
     });
     findings
@@ -197,6 +208,7 @@ impl Finding {
             expected: None,
             found: None,
             images: BTreeSet::new(),
+            healed: false,
         }
     }
 

@@ -1,9 +1,10 @@
 //! What to do, decided before anything is written; pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::digest::Digest;
@@ -95,6 +96,10 @@ pub fn plan(
         let path = root.join(&entry.path);
         if let Present::Blocked(what) = present {
             bail!("{what} stands in the way of {}\n  hint: move it away", shown(&path));
+        }
+        if let Present::Unreadable(code) = present {
+            let error = io::Error::from_raw_os_error(*code);
+            return Err(error).with_context(|| format!("cannot look at {}", shown(&path)));
         }
         if let Some(image) = entry.names {
             let change = match present {

@@ -1,9 +1,11 @@
 //! What of the wanted entries is at the destination already.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::Path;
 
 use anyhow::Result;
+use nix::errno::Errno;
 use rayon::prelude::*;
 
 use crate::digest::Digest;
@@ -20,9 +22,10 @@ pub enum Present {
     Same,
     /// Something else, which has to give way.
     Different,
-    /// Something that cannot give way: a folder in a file's place or the other way round, or a file that cannot
-    /// be read; in words.
-    Blocked(String),
+    /// Something that cannot give way: a folder in a file's place, or the other way round.
+    Blocked(&'static str),
+    /// Something that the system refuses to show; the code of its error.
+    Unreadable(i32),
     /// A file where a blob should be; whether it is sound is found out by hashing.
     Blob(File),
 }
@@ -39,11 +42,11 @@ pub fn look(root: &Path, entries: &[Entry]) -> Result<Vec<Present>> {
     let look = |entry: &Entry| {
         // A symbolic link on the way would lead whoever reads or writes out of the tree.
         match entry.path.ancestors().skip(1).find(|folder| links.contains(*folder)) {
-            Some(_) => Ok(Present::Blocked("a symbolic link in the place of a folder".to_owned())),
+            Some(_) => Present::Blocked("a symbolic link in the place of a folder"),
             None => look_at(&root.join(&entry.path), entry.content),
         }
     };
-    entries.par_iter().map(look).collect()
+    Ok(entries.par_iter().map(look).collect())
 }
 
 /// Those of the entries' folders, below the root, that are symbolic links.
@@ -60,20 +63,24 @@ fn links_among_folders<'e>(root: &Path, entries: &'e [Entry]) -> HashSet<&'e Pat
     folders.into_par_iter().filter(|folder| root.join(folder).is_symlink()).collect()
 }
 
-fn look_at(path: &Path, content: Content) -> Result<Present> {
-    match (disk::look(path)?, content) {
-        (Look::Missing, _) => return Ok(Present::Missing),
-        (Look::Folder, Content::Folder) => return Ok(Present::Same),
-        (Look::Folder, _) => return Ok(Present::Blocked("a folder".to_owned())),
-        (Look::File(_), Content::Folder) => return Ok(Present::Blocked("a file".to_owned())),
-        (Look::Other(what), Content::Folder) => return Ok(Present::Blocked(what.to_owned())),
-        (Look::Other(_), _) => return Ok(Present::Different),
-        (Look::File(file), Content::Blob(_)) => return Ok(Present::Blob(file)),
+fn look_at(path: &Path, content: Content) -> Present {
+    let look = match disk::look(path) {
+        Ok(look) => look,
+        Err(error) => return unreadable(error.root_cause().downcast_ref()),
+    };
+    match (look, content) {
+        (Look::Missing, _) => return Present::Missing,
+        (Look::Folder, Content::Folder) => return Present::Same,
+        (Look::Folder, _) => return Present::Blocked("a folder"),
+        (Look::File(_), Content::Folder) => return Present::Blocked("a file"),
+        (Look::Other(what), Content::Folder) => return Present::Blocked(what),
+        (Look::Other(_), _) => return Present::Different,
+        (Look::File(file), Content::Blob(_)) => return Present::Blob(file),
         (Look::File(_), _) => {}
     }
     let bytes = match disk::read_small(path, MAX_MANIFEST_BYTES) {
         Ok(bytes) => bytes,
-        Err(error) => return Ok(Present::Blocked(format!("a file that cannot be read: {error}"))),
+        Err(error) => return unreadable(Some(&error)),
     };
     let is_same = bytes.is_some_and(|bytes| match content {
         Content::Link(digest) => bytes == digest.to_string().as_bytes(),
@@ -83,5 +90,9 @@ fn look_at(path: &Path, content: Content) -> Result<Present> {
         }
         Content::Folder | Content::Blob(_) => false, // looked at above
     });
-    Ok(if is_same { Present::Same } else { Present::Different })
+    if is_same { Present::Same } else { Present::Different }
+}
+
+fn unreadable(error: Option<&io::Error>) -> Present {
+    Present::Unreadable(error.and_then(io::Error::raw_os_error).unwrap_or(Errno::EIO as i32))
 }

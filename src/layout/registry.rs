@@ -126,7 +126,11 @@ impl Layout for Registry {
         let images = catalog.images.par_iter().map(|(reference, image)| {
             let repository = &reference.repository;
             let grants = catalog.grants.get(repository).unwrap_or(&nothing);
-            (reference.clone(), repository_entries(catalog, repository, &[(reference, image)], grants))
+            let mut entries = repository_entries(catalog, repository, &[(reference, image)], grants);
+            // A registry itself makes `tags` only with the first tag.
+            let tags = Path::new(REPOSITORIES).join(repository.as_str()).join("_manifests/tags");
+            entries.retain(|entry| entry.path != tags);
+            (reference.clone(), entries)
         });
         images.collect()
     }

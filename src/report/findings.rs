@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::text::count;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::text::{plain, shown};
 
 /// How many images a finding names before it only counts the others.
@@ -21,9 +21,8 @@ impl Findings<'_> {
 }
 
 fn paragraph(finding: &Finding) -> String {
-    let is_healed = finding.severity == Severity::Warning && finding.kind.severity() == Severity::Error;
     let severity = if finding.is_error() { "error" } else { "warning" };
-    let healed = if is_healed { ", healed by another copy" } else { "" };
+    let healed = if finding.healed { ", healed by another copy" } else { "" };
     let file = shown(&finding.file);
     let mut text = format!("{severity}: {}{healed}: {file}\n", finding.kind.words());
     let images: Vec<_> = finding.images.iter().take(MAX_NAMED).map(ToString::to_string).collect();
@@ -33,7 +32,7 @@ fn paragraph(finding: &Finding) -> String {
         let _ = write!(images, " and {}", count(others, "other"));
     }
     let affected = if finding.is_error() { "breaks" } else { "image" };
-    let hint = if is_healed { "" } else { finding.kind.hint() };
+    let hint = if finding.healed { "" } else { finding.kind.hint() };
     for (label, value) in [
         ("expected", finding.expected.as_deref().unwrap_or_default()),
         ("found", finding.found.as_deref().unwrap_or_default()),

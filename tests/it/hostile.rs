@@ -21,7 +21,7 @@ struct Said {
 /// Runs the program, which has to end soon and with one of its own exit codes.
 fn run(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Said {
     let mut command = bundle();
-    let output = command.args(arguments).timeout(Duration::from_secs(30)).output().unwrap();
+    let output = command.args(arguments).timeout(Duration::from_secs(120)).output().unwrap();
     let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     let Some(code) = output.status.code() else { panic!("{command:?} {}: {stderr}", output.status) };
     assert!(!stderr.contains("panicked at"), "{command:?}: {stderr}");

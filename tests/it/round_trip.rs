@@ -163,6 +163,24 @@ fn untagged_images_come_along_when_asked_for() {
     assert_eq!(served, origin.manifest("shop/worker", &untagged.digest));
 }
 
+#[test]
+fn skopeo_may_overwrite_a_folder_and_harms_no_hard_link() {
+    let (workshop, folder) = (Workshop::new(), scratch());
+    let path = |name: &str| folder.path().join(name);
+    let origin = Registry::start(&path("origin"));
+    push_standard_set(&workshop, &origin);
+    convert("to-dir", &[], &path("origin/docker"), &path("back"));
+    let before = tree::files(&path("origin"));
+
+    let other = format!("docker://{}/shop/worker:1.0", origin.address());
+    skopeo::copy(&other, &format!("dir:{}", path("back/shop/web:1.0").display()));
+
+    assert_same_files(&before, &tree::files(&path("origin")));
+    let [overwritten, worker] =
+        ["back/shop/web:1.0", "back/shop/worker:1.0"].map(|name| tree::files(&path(name)));
+    assert_same_files(&overwritten, &worker);
+}
+
 /// Makes the tree that `skopeo sync` makes of the standard set.
 fn mirror_standard_set(workshop: &Workshop, origin: &Path, mirror: &Path) {
     let registry = Registry::start(origin);

@@ -2,6 +2,7 @@
 
 mod content;
 mod folders;
+mod forbidden;
 mod links;
 mod lint;
 mod repair;

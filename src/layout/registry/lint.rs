@@ -14,7 +14,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::{BLOBS, REPOSITORIES};
 use crate::catalog::Catalog;
-use crate::finding::{Finding, Kind};
+use crate::finding::{Finding, Kind, Severity};
 
 /// Finds all of it.
 pub(super) fn lint(root: &Path, catalog: &Catalog) -> Vec<Finding> {
@@ -39,6 +39,12 @@ fn repositories(root: &Path, findings: &mut Vec<Finding>) {
                 walk.skip_current_dir();
             }
         } else if entry.file_type().is_dir() {
+            if name == "_manifests" && !entry.path().join("tags").is_dir() {
+                // A registry itself leaves it so where nothing was tagged, and then refuses to delete what is
+                // untagged.
+                let missing = Finding::at(Kind::MissingFolder, entry.path().join("tags"));
+                findings.push(Finding { severity: Severity::Warning, ..missing });
+            }
             if !is_in_alphabet(&name) && !is_tag_folder(&entry) {
                 findings.push(Finding::at(Kind::InvalidName, entry.path()).found(format_args!("{name:?}")));
             }

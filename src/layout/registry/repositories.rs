@@ -123,7 +123,12 @@ fn read_tag(repository: &Repository, tag: Tag, folder: &Path, findings: &mut Vec
     let others = history.iter().filter(|link| link.is_other());
     findings.extend(others.map(|link| Finding { severity: Severity::Warning, ..link.other().breaks(&name) }));
     // Looking for the folder first keeps a symbolic link in its place from leading elsewhere.
+    let told = findings.len();
     let inside: Vec<_> = subfolders(folder, findings).into_iter().map(|(name, _)| name).collect();
+    if inside.is_empty() && findings.len() > told {
+        findings[told..].iter_mut().for_each(|finding| finding.images.extend([name.clone()]));
+        return None;
+    }
     let current = if inside.iter().any(|name| name == "current") { links::read(&path) } else { Ok(None) };
     match current {
         Ok(Some(current)) => {

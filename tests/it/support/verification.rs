@@ -29,7 +29,7 @@ pub(crate) fn verify(options: &[&str], paths: &[&Path]) -> Verified {
 impl Verified {
     /// Runs a prepared `verify --format json`, and checks what holds for every run.
     pub(crate) fn of(command: &mut Command) -> Self {
-        let output = command.timeout(Duration::from_secs(60)).output().unwrap();
+        let output = command.timeout(Duration::from_secs(120)).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(!said.contains("panicked at"), "{said}");
         let code = output.status.code().unwrap_or_else(|| panic!("{command:?} {}: {said}", output.status));

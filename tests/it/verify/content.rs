@@ -1,27 +1,25 @@
 //! Faults of content: corrupt, cut short, missing, unreadable, or no file at all.
 
 use std::collections::BTreeSet;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::{assert_breaks, assert_found, assert_warns, set};
-use crate::support::person::Person;
 use crate::support::registry::OCI_MANIFEST;
 use crate::support::sha256;
 use crate::support::special::Special;
 use crate::support::storage::{Image, Storage};
 use crate::support::testdata::{copied_release, files_named, flip_bit, layer};
-use crate::support::verification::{Verified, images, verify};
+use crate::support::verification::verify;
 
 const WEB: &str = "platform/web:1.8.0";
 const CLOCK: &str = "tools/clock:1.0";
 
 /// Content of each role that there is: a shared layer, an image's own layer, a configuration, a manifest, a
 /// list, and the manifest and the configuration of one of a list's platforms.
-fn roles(storage: &Storage) -> Vec<String> {
+pub(super) fn roles(storage: &Storage) -> Vec<String> {
     let (web, clock) = (storage.image(WEB), storage.image(CLOCK));
     let document =
         |digest: &str| -> Value { serde_json::from_slice(&fs::read(storage.data(digest)).unwrap()).unwrap() };
@@ -33,7 +31,8 @@ fn roles(storage: &Storage) -> Vec<String> {
     vec![shared, own, text(&manifest["config"]), web.digest, clock.digest, child, platform]
 }
 
-fn users<'i>(images: &'i [Image], digest: &str) -> BTreeSet<&'i str> {
+/// The names of the images that need some content.
+pub(super) fn users<'i>(images: &'i [Image], digest: &str) -> BTreeSet<&'i str> {
     set(images.iter().filter(|image| image.needs(digest)).map(|image| image.name.as_str()))
 }
 
@@ -198,20 +197,16 @@ fn what_is_no_file_is_not_read_in_a_tree_of_folders_either() {
 }
 
 #[test]
-fn what_cannot_be_read_breaks_the_images() {
-    let storage = Storage::for_every_user(&["*"]);
-    let all = storage.images();
-    let person = Person::new();
-    for digest in roles(&storage) {
-        let data = storage.data(&digest);
-        fs::set_permissions(&data, Permissions::from_mode(0o000)).unwrap();
-        let mut command = person.bundle();
-        let verified = Verified::of(command.args(["verify", "--format", "json"]).arg(storage.docker()));
-        let finding = verified.finding("unreadable", &data);
-        assert_eq!(images(finding).collect::<BTreeSet<_>>(), users(&all, &digest));
-        assert_eq!(verified.broken(), users(&all, &digest), "{:#}", verified.report["findings"]);
-        fs::set_permissions(&data, Permissions::from_mode(0o644)).unwrap();
-    }
+fn an_inode_is_held_to_every_digest_that_it_claims() {
+    let storage = Storage::of(&["zone-base:*"]);
+    let text = fs::read_to_string(storage.data(&storage.image("zone-base:1.0").digest)).unwrap();
+    let [one, other] = [("one", " "), ("other", "\n")]
+        .map(|(name, end)| storage.push(name, "1", (text.clone() + end).as_bytes()));
+    let data = storage.data(&other);
+    fs::remove_file(&data).unwrap();
+    fs::hard_link(storage.data(&one), &data).unwrap();
+    let verified = assert_found(&[], &storage.docker(), "corrupt-blob", &data, &set(["other:1"]));
+    assert_eq!(verified.finding("corrupt-blob", &data)["found"], one);
 }
 
 #[test]

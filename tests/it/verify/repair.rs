@@ -169,6 +169,20 @@ fn a_source_that_is_bad_itself_is_not_used() {
 }
 
 #[test]
+fn a_tree_of_folders_can_repair_itself() {
+    let (_folder, images) = copied_release();
+    let pristine = files(&images);
+    let copies = files_named(&images, &layer(&images.join(WEB), 0));
+    let (good, bad) = copies.split_last().unwrap();
+    bad.iter().for_each(|copy| flip_bit(copy));
+    let verified = repair(&images, &[&images]);
+    assert_eq!(verified.code, 0, "{:#}", verified.report);
+    let repaired = verified.report["repaired"].as_array().unwrap();
+    assert!(repaired.len() == bad.len() && repaired.iter().all(|it| it["from"] == good.to_str().unwrap()));
+    assert_eq!(files(&images), pristine);
+}
+
+#[test]
 fn where_nothing_has_it_the_fault_stays() {
     let (folder, images) = copied_release();
     let source = folder.path().join("other");

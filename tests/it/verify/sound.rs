@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use walkdir::WalkDir;
 
 use super::set;
@@ -89,6 +89,33 @@ fn a_quick_run_hashes_nothing() {
     flip_bit(&storage.data(image.blobs.first().unwrap()));
     assert_eq!(verify(&["--quick"], &[&storage.docker()]).code, 0);
     assert_eq!(verify(&[], &[&storage.docker()]).code, 4);
+}
+
+#[test]
+fn an_empty_layer_is_a_layer() {
+    let storage = Storage::of(&["zone-base:*"]);
+    let base = storage.image("zone-base:1.0");
+    let mut manifest: Value = serde_json::from_slice(&fs::read(storage.data(&base.digest)).unwrap()).unwrap();
+    let empty = storage.put(b"");
+    manifest["layers"][0]["digest"] = empty.as_str().into();
+    manifest["layers"][0]["size"] = 0.into();
+    storage.push("empty", "1", manifest.to_string().as_bytes());
+    for options in [&[][..], &["--quick"]] {
+        let verified = verify(options, &[&storage.docker()]);
+        assert_eq!((verified.code, verified.kinds()), (0, set([])), "{:#}", verified.report["findings"]);
+    }
+    fs::write(storage.data(&empty), "x").unwrap();
+    assert_eq!(verify(&["--quick"], &[&storage.docker()]).broken(), set(["empty:1"]));
+}
+
+#[test]
+fn a_tree_may_be_named_by_a_symbolic_link_and_more_than_once() {
+    let storage = Storage::of(&["zone-base:*"]);
+    let link = storage.site().join("link");
+    std::os::unix::fs::symlink(storage.docker(), &link).unwrap();
+    let once = verify(&[], &[&storage.docker()]);
+    assert_eq!(verify(&[], &[&link]).checked(), once.checked());
+    assert_eq!(verify(&[], &[&storage.docker(), &link]).checked(), once.checked());
 }
 
 #[test]
