@@ -8,29 +8,47 @@
 //! ```
 //!
 //! The modules in reading order; each may use those above it, never those below:
+//!
+//! | room | modules |
+//! | --- | --- |
+//! | the ground | [`text`], [`disk`] (the only one that writes), [`work`], [`tally`] |
+//! | the nouns | [`digest`], [`manifest`], [`mod@reference`], [`finding`], [`catalog`], [`platforms`] |
+//! | the rim | [`layout`]: one codec a file |
+//! | what is wanted | [`names`], [`select`] |
+//! | what is sound | [`hash`], [`verify`] (files), [`damage`] (images), [`present`] (the destination), [`audit`] (a whole tree) |
+//! | what is done | [`plan`], [`execute`] |
+//! | what is said | [`stats`], [`report`], [`progress`] |
+//! | the sentences | [`commands`], [`cli`] |
 
 pub mod text;
 pub mod disk;
 pub mod work;
 pub mod tally;
+
 pub mod digest;
 pub mod manifest;
 pub mod reference;
 pub mod finding;
 pub mod catalog;
 pub mod platforms;
+
 pub mod layout;
+
 pub mod names;
 pub mod select;
+
 pub mod hash;
 pub mod verify;
 pub mod damage;
 pub mod present;
 pub mod audit;
+
 pub mod plan;
 pub mod execute;
+
 pub mod stats;
 pub mod report;
 pub mod progress;
+
 pub mod commands;
 pub mod cli;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use bundle::cli::{self, Cli};
 use bundle::commands::Ending;
+use bundle::report;
 use bundle::text::plain;
 use clap::Parser;
 
@@ -13,10 +14,8 @@ fn main() -> ExitCode {
         Ok(Ending::Sound) => ExitCode::SUCCESS,
         Ok(Ending::Faulty) => ExitCode::from(4),
         Err(error) => {
-            let message = format!("{error:#}");
-            for (number, line) in message.lines().enumerate() {
-                eprintln!("{}{}", if number == 0 { "error: " } else { "" }, plain(line));
-            }
+            let message = format!("error: {error:#}");
+            message.lines().for_each(|line| report::say(&(plain(line) + "\n")));
             ExitCode::from(code(&error))
         }
     }

@@ -2,6 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::report;
+
 const TEMPLATE: &str =
     "{msg:10} {bar:30} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
 
@@ -30,7 +32,7 @@ impl Progress {
     /// Says a sentence on standard error, unless nobody wants to hear.
     pub fn say(self, sentence: impl FnOnce() -> String) {
         if !self.is_quiet {
-            eprintln!("{}", sentence());
+            report::say(&(sentence() + "\n"));
         }
     }
 }

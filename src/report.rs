@@ -46,3 +46,8 @@ pub fn print(report: &impl Report, format: Format) -> Result<()> {
         result => result.context("cannot write to standard output"),
     }
 }
+
+/// Says something on standard error; nobody there to hear it is no error.
+pub fn say(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

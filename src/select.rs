@@ -32,12 +32,14 @@ impl Selection {
     /// Leaves the chosen images only.
     ///
     /// # Errors
-    /// When an `include` pattern matches no image: it was meant to bring one.
-    pub fn apply(&self, catalog: Catalog) -> Result<Catalog> {
+    /// When an `include` pattern matches no image, not even a broken one: it was meant to bring one.
+    pub fn apply(&self, catalog: Catalog, findings: &[Finding]) -> Result<Catalog> {
         if self.include.is_empty() && self.exclude.is_empty() {
             return Ok(catalog);
         }
-        let names: Vec<_> = catalog.images.keys().map(ToString::to_string).collect();
+        let broken = findings.iter().flat_map(|finding| &finding.images);
+        let broken = broken.flat_map(|image| [image.to_string(), image.without_host().to_string()]);
+        let names: Vec<_> = catalog.images.keys().map(ToString::to_string).chain(broken).collect();
         let idle = |pattern: &&Pattern| !names.iter().any(|name| pattern.matches(name));
         let idle: Vec<_> = self.include.iter().filter(idle).map(Pattern::as_str).collect();
         if !idle.is_empty() {
@@ -54,7 +56,9 @@ impl Selection {
     /// Whether a finding is about a chosen image, or about none in particular.
     #[must_use]
     pub fn concerns(&self, finding: &Finding) -> bool {
-        finding.images.is_empty() || finding.images.iter().any(|image| self.wants(&image.without_host()))
+        // A finding names an image as its source does; whether its host stays is not known to it.
+        let wants = |image: &Reference| self.wants(image) || self.wants(&image.without_host());
+        finding.images.is_empty() || finding.images.iter().any(wants)
     }
 
     fn wants(&self, reference: &Reference) -> bool {

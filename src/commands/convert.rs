@@ -96,7 +96,7 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
             .say(|| format!("verified {} at {}", report::bytes(bytes), report::rate(bytes, hashing)));
     }
 
-    eprint!("{}", Findings(&report.findings).text());
+    report::say(&Findings(&report.findings).text());
     report::print(&report, asked.format)?;
     Ok(if report.findings.iter().any(Finding::is_error) { Ending::Faulty } else { Ending::Sound })
 }
@@ -128,7 +128,7 @@ fn read(asked: &Conversion, report: &mut report::Conversion) -> Result<(Catalog,
     let (catalog, renamed) = names::rename(catalog, asked.hosts, asked.target);
     findings.extend(renamed);
     findings.retain(|finding| asked.selection.concerns(finding));
-    let catalog = asked.selection.apply(catalog)?;
+    let catalog = asked.selection.apply(catalog, &findings)?;
     if !asked.tagged_only {
         return Ok((catalog, findings));
     }

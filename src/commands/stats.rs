@@ -35,7 +35,9 @@ pub fn stats(asked: &Statistics) -> Result<Ending> {
         if asked.paths.is_empty() { layout::open_below(Path::new("."))? } else { open(asked.paths)? };
     let mut bases = open(asked.bases)?;
     for tree in trees.iter_mut().chain(&mut bases) {
-        tree.scan.catalog = asked.selection.apply(std::mem::take(&mut tree.scan.catalog))?;
+        tree.scan.findings.retain(|finding| asked.selection.concerns(finding));
+        let catalog = std::mem::take(&mut tree.scan.catalog);
+        tree.scan.catalog = asked.selection.apply(catalog, &tree.scan.findings)?;
     }
     let findings: Vec<Finding> = trees.iter_mut().flat_map(faults).collect();
 
@@ -59,7 +61,7 @@ pub fn stats(asked: &Statistics) -> Result<Ending> {
         findings,
     };
 
-    eprint!("{}", Findings(&stats.findings).text());
+    report::say(&Findings(&stats.findings).text());
     report::print(&stats, asked.format)?;
     Ok(if stats.findings.iter().any(Finding::is_error) { Ending::Faulty } else { Ending::Sound })
 }

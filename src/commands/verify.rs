@@ -53,7 +53,7 @@ pub fn verify(asked: &Verification) -> Result<Ending> {
         repaired.extend(mended);
     };
     let report = report::Verification::of(&trees, audit, repaired, asked.is_quick);
-    eprint!("{}", Findings(&report.findings).text());
+    report::say(&Findings(&report.findings).text());
     report::print(&report, asked.format)?;
     Ok(if report.sound { Ending::Sound } else { Ending::Faulty })
 }

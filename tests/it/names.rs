@@ -127,6 +127,29 @@ fn patterns_choose_images() {
 }
 
 #[test]
+fn a_chosen_image_that_is_broken_is_told_whatever_becomes_of_its_host() {
+    let (folder, root) =
+        tree(&[("docker.io/team/app:1", "platform/api:2.3.0"), ("quay.io/team/web:1", "platform/web:1.8.0")]);
+    fs::write(root.join("docker.io/team/app:1/manifest.json"), "{").unwrap();
+    for (host, pattern, code) in [
+        ("strip", "team/app:*", 4),
+        ("strip", "team/none:*", 1),
+        ("strip", "team/*", 4),
+        ("keep", "*/team/*", 4),
+        ("strip", "team/web:*", 0),
+        ("keep", "quay.io/*", 0),
+    ] {
+        let mut command = bundle();
+        command
+            .args(["to-registry", "-n", "--host", host, "--include", pattern])
+            .arg(&root)
+            .arg(folder.path().join("out"));
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{host} {pattern}");
+    }
+}
+
+#[test]
 fn a_dry_run_says_what_would_change_and_writes_nothing() {
     let (folder, root) = copied_release();
     let storage = folder.path().join("docker");
