@@ -29,17 +29,19 @@ impl Selection {
         Ok(Self { include: parse(include)?, exclude: parse(exclude)? })
     }
 
-    /// Leaves the chosen images only.
+    /// Makes sure that every `include` pattern brings an image, be it a broken one.
     ///
     /// # Errors
-    /// When an `include` pattern matches no image, not even a broken one: it was meant to bring one.
-    pub fn apply(&self, catalog: Catalog, findings: &[Finding]) -> Result<Catalog> {
-        if self.include.is_empty() && self.exclude.is_empty() {
-            return Ok(catalog);
-        }
+    /// When one matches none: it was meant to.
+    pub fn check<'c>(
+        &self,
+        catalogs: impl IntoIterator<Item = &'c Catalog>,
+        findings: &[Finding],
+    ) -> Result<()> {
+        let sound = catalogs.into_iter().flat_map(|catalog| catalog.images.keys()).map(ToString::to_string);
         let broken = findings.iter().flat_map(|finding| &finding.images);
         let broken = broken.flat_map(|image| [image.to_string(), image.without_host().to_string()]);
-        let names: Vec<_> = catalog.images.keys().map(ToString::to_string).chain(broken).collect();
+        let names: Vec<_> = sound.chain(broken).collect();
         let idle = |pattern: &&Pattern| !names.iter().any(|name| pattern.matches(name));
         let idle: Vec<_> = self.include.iter().filter(idle).map(Pattern::as_str).collect();
         if !idle.is_empty() {
@@ -48,9 +50,18 @@ impl Selection {
                 idle.join(", ")
             );
         }
+        Ok(())
+    }
+
+    /// Leaves the chosen images only, and the untagged ones that are about them.
+    #[must_use]
+    pub fn choose(&self, catalog: Catalog) -> Catalog {
+        if self.include.is_empty() && self.exclude.is_empty() {
+            return catalog;
+        }
         let wanted = catalog.images.keys().filter(|reference| self.wants(reference)).cloned().collect();
         let wanted = catalog.with_referrers(wanted);
-        Ok(catalog.select(&wanted))
+        catalog.select(&wanted)
     }
 
     /// Whether a finding is about a chosen image, or about none in particular.

@@ -128,7 +128,8 @@ fn read(asked: &Conversion, report: &mut report::Conversion) -> Result<(Catalog,
     let (catalog, renamed) = names::rename(catalog, asked.hosts, asked.target);
     findings.extend(renamed);
     findings.retain(|finding| asked.selection.concerns(finding));
-    let catalog = asked.selection.apply(catalog, &findings)?;
+    asked.selection.check([&catalog], &findings)?;
+    let catalog = asked.selection.choose(catalog);
     if !asked.tagged_only {
         return Ok((catalog, findings));
     }

@@ -34,10 +34,11 @@ pub fn stats(asked: &Statistics) -> Result<Ending> {
     let mut trees =
         if asked.paths.is_empty() { layout::open_below(Path::new("."))? } else { open(asked.paths)? };
     let mut bases = open(asked.bases)?;
+    let scanned: Vec<Finding> = trees.iter().flat_map(|tree| tree.scan.findings.iter().cloned()).collect();
+    asked.selection.check(trees.iter().map(|tree| &tree.scan.catalog), &scanned)?;
     for tree in trees.iter_mut().chain(&mut bases) {
         tree.scan.findings.retain(|finding| asked.selection.concerns(finding));
-        let catalog = std::mem::take(&mut tree.scan.catalog);
-        tree.scan.catalog = asked.selection.apply(catalog, &tree.scan.findings)?;
+        tree.scan.catalog = asked.selection.choose(std::mem::take(&mut tree.scan.catalog));
     }
     let findings: Vec<Finding> = trees.iter_mut().flat_map(faults).collect();
 

@@ -154,6 +154,15 @@ fn a_base_tells_what_a_patch_would_carry() {
 }
 
 #[test]
+fn a_pattern_has_to_match_an_image_but_not_one_of_the_base() {
+    let patch = &stats(&["images", "--include", "tools/clock:*", "--base", "previous"], &testdata())["base"];
+    assert_eq!(patch["images"]["new"], serde_json::json!(["tools/clock:1.0"]));
+    assert_eq!(patch["images"]["gone"], serde_json::json!([]));
+    let both = stats(&["images", "previous", "--include", "tools/migrate:*"], &testdata());
+    assert_eq!(both["total"]["images"], 1);
+}
+
+#[test]
 fn a_missing_blob_is_seen_without_hashing() {
     let (folder, images) = copied_release();
     let hex = crate::support::testdata::layer(&images.join("platform/web:1.8.0"), 2);
