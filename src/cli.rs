@@ -70,6 +70,7 @@ enum Command {
     ///
     /// Each PATH is a tree of dir: images or registry storage. Exit code 0: sound, warnings aside; 4: not.
     Verify {
+        /// The trees to check
         #[arg(value_name = "PATH", required = true)]
         paths: Vec<PathBuf>,
         /// Check everything but the hashes
@@ -83,6 +84,7 @@ enum Command {
     ///
     /// Each PATH is a tree of dir: images or registry storage; without any, those below the current folder.
     Stats {
+        /// The trees to weigh
         #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
         /// A tree that a site has: show what a patch package against it would carry; may be repeated
@@ -95,8 +97,10 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Convert {
+    /// The tree to read; its layout is found out
     #[arg(value_name = "SRC")]
     source: PathBuf,
+    /// The folder to write to; what it holds stays
     #[arg(value_name = "DST")]
     destination: PathBuf,
     #[command(flatten)]
