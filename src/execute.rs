@@ -29,8 +29,8 @@ pub struct Means<'a> {
     pub share: Share,
     /// Whether a copy is hashed while it is made.
     pub verifies: bool,
-    /// Is told the size of every blob that was put in place.
-    pub on_placed: &'a (dyn Fn(u64) + Sync),
+    /// Is told of every place that got its blob.
+    pub on_placed: &'a (dyn Fn() + Sync),
 }
 
 /// What was really done.
@@ -209,7 +209,7 @@ fn place(placement: &Placement, means: &Means) -> Result<Placed> {
                 sound.insert(0, copied);
             }
         }
-        (means.on_placed)(placement.size);
+        (means.on_placed)();
     }
     Ok(placed)
 }

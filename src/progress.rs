@@ -4,8 +4,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::report;
 
-const TEMPLATE: &str =
+const BYTES: &str =
     "{msg:10} {bar:30} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
+const BLOBS: &str = "{msg:10} {bar:30} {human_pos} of {human_len} blobs, {eta} left";
 
 /// Shows bars, or keeps quiet.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +24,18 @@ impl Progress {
     /// A bar that counts bytes up to `total`; it goes away when it is dropped.
     #[must_use]
     pub fn bytes(self, doing: &'static str, total: u64) -> Bar {
+        self.bar(doing, total, BYTES)
+    }
+
+    /// A bar that counts blobs up to `total`; it goes away when it is dropped.
+    #[must_use]
+    pub fn blobs(self, doing: &'static str, total: u64) -> Bar {
+        self.bar(doing, total, BLOBS)
+    }
+
+    fn bar(self, doing: &'static str, total: u64, template: &str) -> Bar {
         let target = if self.is_quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style).with_message(doing);
         Bar { bar }
     }

@@ -197,8 +197,8 @@ fn place(
     verdicts: &HashMap<Digest, Verdict>,
     report: &mut report::Conversion,
 ) -> Result<Catalog> {
-    let bar = asked.progress.bytes("placing", report.planned.blobs.bytes);
-    let means = Means { share: asked.share, verifies: asked.verifies, on_placed: &|bytes| bar.add(bytes) };
+    let bar = asked.progress.blobs("placing", report.planned.blobs.files);
+    let means = Means { share: asked.share, verifies: asked.verifies, on_placed: &|| bar.add(1) };
     let (outcome, spoiled) = execute::content(plan, &means)?;
     report.verified += outcome.hashed;
     report.outcome += outcome;

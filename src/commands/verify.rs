@@ -112,7 +112,7 @@ fn repair_from(tree: &Tree, wanted: &BTreeSet<(PathBuf, Digest)>, source: &Catal
     let present: Vec<_> = entries.iter().map(|_| Present::Missing).collect();
     let plan = plan::plan(&tree.root, entries, &present, &verdicts)?;
     // By clone or copy: what repairs a tree must not tie it to another.
-    execute::content(&plan, &Means { share: Share::Reflink, verifies: true, on_placed: &|_| {} })?;
+    execute::content(&plan, &Means { share: Share::Reflink, verifies: true, on_placed: &|| {} })?;
     execute::names(&plan, source)?;
     Ok(repaired)
 }
