@@ -137,11 +137,7 @@ fn lack(path: &Path, content: Content, present: Present) -> Option<Finding> {
         Content::Blob(_) | Content::Inline(_) => Kind::NotAFile,
     };
     let mut finding = Finding::at(kind, path);
-    if let Content::Blob(digest)
-    | Content::Inline(digest)
-    | Content::Manifest(digest)
-    | Content::Link(digest) = content
-    {
+    if let Some(digest) = content.digest() {
         finding = finding.of(digest).expected(digest);
     }
     Some(match present {

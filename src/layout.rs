@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 pub use dir::Dir;
-pub use find::{Tree, open, open_below};
+pub use find::{Tree, open, open_all, open_below};
 pub use registry::Registry;
 
 use crate::catalog::Catalog;

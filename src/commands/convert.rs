@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use super::Ending;
+use super::{Ending, conclude};
 use crate::catalog::Catalog;
 use crate::damage::{self, Damage};
 use crate::digest::Digest;
@@ -18,7 +18,7 @@ use crate::names::{self, HostRule};
 use crate::plan::{self, Plan};
 use crate::present::{self, Present};
 use crate::progress::Progress;
-use crate::report::{self, Findings, Format};
+use crate::report::{self, Format};
 use crate::select::Selection;
 use crate::stats::need;
 use crate::tally::{Tally, sum};
@@ -96,9 +96,7 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
             .say(|| format!("verified {} at {}", report::bytes(bytes), report::rate(bytes, hashing)));
     }
 
-    report::say(&Findings(&report.findings).text());
-    report::print(&report, asked.format)?;
-    Ok(if report.findings.iter().any(Finding::is_error) { Ending::Faulty } else { Ending::Sound })
+    conclude(&report, &report.findings, asked.format)
 }
 
 impl Conversion<'_> {

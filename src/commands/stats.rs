@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::Ending;
+use super::{Ending, conclude};
 use crate::catalog::Catalog;
 use crate::damage;
 use crate::finding::Finding;
 use crate::layout::{self, Tree};
 use crate::platforms::platforms;
-use crate::report::{self, BaseStats, Findings, Format, Stats, TreeStats};
+use crate::report::{BaseStats, Format, Stats, TreeStats};
 use crate::select::Selection;
 use crate::stats::{patch, weigh, weigh_images};
 
@@ -31,9 +31,12 @@ pub struct Statistics<'a> {
 /// # Errors
 /// When a tree is not there or cannot be read.
 pub fn stats(asked: &Statistics) -> Result<Ending> {
-    let mut trees =
-        if asked.paths.is_empty() { layout::open_below(Path::new("."))? } else { open(asked.paths)? };
-    let mut bases = open(asked.bases)?;
+    let mut trees = if asked.paths.is_empty() {
+        layout::open_below(Path::new("."))?
+    } else {
+        layout::open_all(asked.paths)?
+    };
+    let mut bases = layout::open_all(asked.bases)?;
     let scanned: Vec<Finding> = trees.iter().flat_map(|tree| tree.scan.findings.iter().cloned()).collect();
     asked.selection.check(trees.iter().map(|tree| &tree.scan.catalog), &scanned)?;
     for tree in trees.iter_mut().chain(&mut bases) {
@@ -62,13 +65,7 @@ pub fn stats(asked: &Statistics) -> Result<Ending> {
         findings,
     };
 
-    report::say(&Findings(&stats.findings).text());
-    report::print(&stats, asked.format)?;
-    Ok(if stats.findings.iter().any(Finding::is_error) { Ending::Faulty } else { Ending::Sound })
-}
-
-fn open(paths: &[PathBuf]) -> Result<Vec<Tree>> {
-    paths.iter().map(|path| layout::open(path)).collect()
+    conclude(&stats, &stats.findings, asked.format)
 }
 
 /// What is wrong with a tree as far as names and sizes tell; nothing is hashed.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::Ending;
+use super::{Ending, conclude};
 use crate::audit::{Audit, audit};
 use crate::catalog::Catalog;
 use crate::digest::Digest;
@@ -16,7 +16,7 @@ use crate::layout::{self, Content, Entry, Stage, Tree};
 use crate::plan;
 use crate::present::Present;
 use crate::progress::Progress;
-use crate::report::{self, Findings, Format, Repaired};
+use crate::report::{self, Format, Repaired};
 use crate::tally::sum;
 use crate::verify::{self, Claim, Depth};
 
@@ -39,11 +39,11 @@ pub struct Verification<'a> {
 /// # Errors
 /// When a tree is not there or cannot be read.
 pub fn verify(asked: &Verification) -> Result<Ending> {
-    let sources = open(asked.repair_from)?;
+    let sources = layout::open_all(asked.repair_from)?;
     let mut repaired = Vec::new();
     // Each round of repairs may bring manifests to light whose content is lost as well.
     let (trees, audit) = loop {
-        let trees = open(asked.paths)?;
+        let trees = layout::open_all(asked.paths)?;
         let audit = check(asked, &trees)?;
         let mended = trees.iter().map(|tree| repair(tree, &audit.findings, &sources));
         let mended: Vec<_> = mended.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
@@ -53,13 +53,7 @@ pub fn verify(asked: &Verification) -> Result<Ending> {
         repaired.extend(mended);
     };
     let report = report::Verification::of(&trees, audit, repaired, asked.is_quick);
-    report::say(&Findings(&report.findings).text());
-    report::print(&report, asked.format)?;
-    Ok(if report.sound { Ending::Sound } else { Ending::Faulty })
-}
-
-fn open(paths: &[PathBuf]) -> Result<Vec<Tree>> {
-    paths.iter().map(|path| layout::open(path)).collect()
+    conclude(&report, &report.findings, asked.format)
 }
 
 fn check(asked: &Verification, trees: &[Tree]) -> Result<Audit> {

@@ -58,6 +58,11 @@ pub(super) fn manifest(path: &Path, digest: Digest) -> Result<Manifest, Finding>
     parse(path, &bytes).map_err(|finding| finding.of(digest))
 }
 
+/// What to say of a folder below `root` that cannot be walked.
+pub(super) fn unwalkable(root: &Path, error: &walkdir::Error) -> Finding {
+    Finding::at(Kind::Unreadable, error.path().unwrap_or(root)).found(error)
+}
+
 fn bytes(path: &Path) -> Result<Vec<u8>, Finding> {
     match disk::read_small(path, MAX_MANIFEST_BYTES) {
         Ok(Some(bytes)) => Ok(bytes),

@@ -43,6 +43,14 @@ pub fn open(path: &Path) -> Result<Tree> {
     }
 }
 
+/// Recognises and reads the trees at all these paths.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_all(paths: &[PathBuf]) -> Result<Vec<Tree>> {
+    paths.iter().map(|path| open(path)).collect()
+}
+
 /// Reads the tree at `path` or, where `path` itself is none, those in the folders right below it.
 ///
 /// # Errors

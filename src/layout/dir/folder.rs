@@ -53,10 +53,12 @@ pub(super) fn read(root: &Path, path: &Path) -> Folder {
 impl Folder {
     /// The name that the folder's path gives the image.
     fn name(&mut self, root: &Path, path: &Path) -> Option<Reference> {
-        // A tree that is one image folder itself is named by that folder.
-        let own = fs::canonicalize(root).ok().and_then(|root| root.file_name().map(Into::into));
         let relative = match path.strip_prefix(root) {
-            Ok(relative) if relative.as_os_str().is_empty() => own.unwrap_or_default(),
+            // A tree that is one image folder itself is named by that folder.
+            Ok(relative) if relative.as_os_str().is_empty() => {
+                let own = fs::canonicalize(root).ok();
+                own.and_then(|root| root.file_name().map(Into::into)).unwrap_or_default()
+            }
             Ok(relative) => relative.to_owned(),
             Err(_) => path.to_owned(),
         };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::super::registry;
+use super::super::{claim, registry};
 use super::{MANIFEST, VERSION, blob_digest};
 use crate::finding::{Finding, Kind};
 
@@ -59,8 +59,7 @@ pub(super) fn image_folders(root: &Path) -> Walk {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                let path = error.path().unwrap_or(root).to_owned();
-                findings.push(Finding::at(Kind::Unreadable, path).found(error));
+                findings.push(claim::unwalkable(root, &error));
                 continue;
             }
         };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
-use super::super::Scan;
+use super::super::{Scan, claim};
 use super::data_path;
 use super::links::{self, Link, subfolders};
 use crate::catalog::{Catalog, Image};
@@ -63,8 +63,7 @@ fn find(root: &Path, findings: &mut Vec<Finding>) -> BTreeSet<PathBuf> {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                let path = error.path().unwrap_or(root).to_owned();
-                findings.push(Finding::at(Kind::Unreadable, path).found(error));
+                findings.push(claim::unwalkable(root, &error));
                 continue;
             }
         };
