@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{self, Conversion, Ending, Statistics, Verification};
-use crate::disk::Share;
+use crate::commands::{self, Conversion, Ending, Statistics, Verification, Writing};
+use crate::disk::{Ownership, Share};
 use crate::layout::{self, Layout};
 use crate::names::HostRule;
 use crate::progress::Progress;
@@ -18,8 +18,9 @@ Exit codes:
   0  done
   1  any other failure
   2  the command line was not understood
-  3  the environment: no permission, no space, input or output failed
-  4  the content: a digest mismatch, a missing blob, an invalid manifest, two images under one name";
+  3  the environment: no permission, no space, input or output failed, another run at work
+  4  the content: a digest mismatch, a missing blob, an invalid manifest, two images under one name
+  130, 143  interrupted by SIGINT, SIGTERM: what has a name is complete, the same command does the rest";
 
 /// Converts container images between skopeo's dir: trees and registry storage, offline, verified, each layer
 /// once.
@@ -79,6 +80,8 @@ enum Command {
         /// Replace what is corrupt or missing by verified content of this tree; may be repeated
         #[arg(long, value_name = "PATH")]
         repair_from: Vec<PathBuf>,
+        #[command(flatten)]
+        write: Write,
     },
     /// Show what images weigh, what they share, and what a patch against a base would carry
     ///
@@ -120,6 +123,22 @@ struct Convert {
     /// Show what would be done; hash nothing and write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
+    #[command(flatten)]
+    write: Write,
+}
+
+/// What is asked of everything that is written.
+#[derive(Debug, Args)]
+struct Write {
+    /// Whose the created files and folders are, in numbers; hard links keep their owner
+    #[arg(long, value_name = "UID[:GID]", value_parser = owner)]
+    chown: Option<(Option<u32>, Option<u32>)>,
+    /// The permission bits of the created files, in octal; folders follow the umask, hard links keep theirs
+    #[arg(long, value_name = "MODE", value_parser = mode)]
+    chmod: Option<u32>,
+    /// Wait while another run writes to the same tree, instead of giving up
+    #[arg(long)]
+    wait: bool,
 }
 
 #[derive(Debug, Args)]
@@ -165,15 +184,17 @@ enum LinkArg {
 pub fn run(cli: Cli) -> Result<Ending> {
     let Cli { command, common } = cli;
     if let Some(jobs) = common.jobs {
-        rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs)).build_global()?;
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs));
+        threads.use_current_thread().build_global()?;
     }
     match command {
         Command::ToRegistry(convert) => convert.run(&layout::Registry, false, &common),
         Command::ToDir { convert, untagged } => convert.run(&layout::Dir, !untagged, &common),
-        Command::Verify { paths, quick, repair_from } => commands::verify(&Verification {
+        Command::Verify { paths, quick, repair_from, write } => commands::verify(&Verification {
             paths: &paths,
             repair_from: &repair_from,
             is_quick: quick,
+            writing: write.writing(),
             progress: Progress::new(common.quiet),
             format: common.format(),
         }),
@@ -206,10 +227,43 @@ impl Convert {
             },
             verifies: !self.no_verify,
             is_dry_run: self.dry_run,
+            writing: self.write.writing(),
             keeps_going: self.keep_going,
             progress: Progress::new(common.quiet),
             format: common.format(),
         })
+    }
+}
+
+impl Write {
+    fn writing(&self) -> Writing {
+        let (user, group) = self.chown.unwrap_or_default();
+        Writing { ownership: Ownership { user, group, mode: self.chmod }, waits: self.wait }
+    }
+}
+
+/// Reads `UID`, `UID:GID` or `:GID`.
+fn owner(text: &str) -> Result<(Option<u32>, Option<u32>), String> {
+    let (user, group) = text.split_once(':').unwrap_or((text, ""));
+    let number = |text: &str| match text {
+        "" => Ok(None),
+        // The largest number means "leave it as it is" to the system.
+        number => match number.parse() {
+            Ok(u32::MAX) | Err(_) => Err(format!("{number:?} is no number of a user or group")),
+            Ok(number) => Ok(Some(number)),
+        },
+    };
+    match (number(user)?, number(group)?) {
+        (None, None) => Err("neither a user nor a group".to_owned()),
+        owner => Ok(owner),
+    }
+}
+
+/// Reads permission bits, such as `0644`.
+fn mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("expected permission bits in octal, such as 0644".to_owned()),
     }
 }
 

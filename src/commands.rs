@@ -8,10 +8,24 @@ pub use convert::{Conversion, convert};
 pub use stats::{Statistics, stats};
 pub use verify::{Verification, verify};
 
+use std::path::Path;
+
 use anyhow::Result;
 
+use crate::disk::{Destination, Ownership, WhenLocked};
 use crate::finding::Finding;
+use crate::progress::Progress;
 use crate::report::{self, Findings, Format, Report};
+use crate::text::shown;
+
+/// What is asked of everything that a command writes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Writing {
+    /// Whose it is.
+    pub ownership: Ownership,
+    /// Whether to wait until no other run writes there.
+    pub waits: bool,
+}
 
 /// How a command ended that ran to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +34,20 @@ pub enum Ending {
     Sound,
     /// The data has faults, and they were reported.
     Faulty,
+}
+
+/// Takes hold of the folder that is to be written to.
+fn open(root: &Path, writing: Writing, progress: Progress) -> Result<Destination> {
+    let on_wait = || progress.say(|| format!("waiting for another run that writes to {}", shown(root)));
+    let when_locked = if writing.waits { WhenLocked::Wait(&on_wait) } else { WhenLocked::Refuse };
+    let destination = Destination::open(root, writing.ownership, when_locked)?;
+    if !destination.is_locked() {
+        let shown = shown(root);
+        report::say(&format!(
+            "warning: the file system of {shown} has no locks\n  hint: let no other run write there meanwhile\n"
+        ));
+    }
+    Ok(destination)
 }
 
 /// Says what was found, prints the report, and tells how that ends.

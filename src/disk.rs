@@ -1,21 +1,31 @@
 //! The disk: the only module that writes, and the one that reads without being fooled.
 //!
 //! Nothing here ever opens an existing file for writing: its inode may be someone else's hard link. New files
-//! arrive by link, by clone, or as a temporary file beside their target that is renamed into place. Every
-//! error carries the path that it happened at.
+//! arrive by link, by clone, or are made aside and renamed into place, and only in a [`Destination`] that this
+//! process has locked. Every error carries the path that it happened at.
 
 mod read;
-mod share;
 mod window;
-mod write;
+mod mounts;
+mod room;
+mod lock;
+mod ownership;
+mod staging;
+mod destination;
+mod share;
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-pub use read::{Look, device_of, link_between, look, read_small, stream, what_is_no_file};
-pub use share::{Copy, Share, Shared, copy, share};
-pub use write::{Staging, create_folder, sync, write_file};
+pub use destination::Destination;
+pub use lock::WhenLocked;
+pub use mounts::{Links, is_one_mount, resolved, volumes};
+pub use ownership::Ownership;
+pub use read::{Look, link_between, look, read_small, stream, what_is_no_file};
+pub use room::{Room, may_clone};
+pub use share::{Copy, Share, Shared};
+pub use staging::{abandon, is_staging};
 
 /// Which file a name leads to: hard links of one file have one inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,12 +55,19 @@ pub struct File {
     pub allocated: u64,
     /// Which inode it is.
     pub inode: Inode,
+    /// When its content last changed, in nanoseconds since 1970.
+    pub modified_ns: i64,
 }
 
 impl File {
     fn of(path: &Path, metadata: &Metadata) -> Self {
-        // The kernel counts blocks in units of 512 bytes, whatever the file system's are.
-        let allocated = metadata.blocks() * 512;
-        Self { path: path.to_owned(), size: metadata.len(), allocated, inode: Inode::of(metadata) }
+        Self {
+            path: path.to_owned(),
+            size: metadata.len(),
+            // The kernel counts blocks in units of 512 bytes, whatever the file system's are.
+            allocated: metadata.blocks() * 512,
+            inode: Inode::of(metadata),
+            modified_ns: metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec()),
+        }
     }
 }

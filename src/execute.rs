@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::io;
 use std::ops::AddAssign;
 use std::path::Path;
 
@@ -14,9 +15,9 @@ use serde::Serialize;
 
 use crate::catalog::Catalog;
 use crate::digest::{Digest, Hasher};
-use crate::disk::{self, File, Look, Share, Shared, Staging};
+use crate::disk::{self, Destination, File, Look, Share, Shared};
 use crate::finding::{self, Finding, Kind};
-use crate::layout::{Content, Stage};
+use crate::layout::{Content, Entry, Stage};
 use crate::manifest::MAX_MANIFEST_BYTES;
 use crate::plan::{Placement, Plan, SmallFile};
 use crate::tally::Tally;
@@ -44,6 +45,8 @@ pub struct Outcome {
     pub copied: Tally,
     /// Small files that were written: manifests, links, markers.
     pub written_files: u64,
+    /// Linked blobs that have another owner or mode than was asked for, because their inode is the source's.
+    pub kept_owner: u64,
     /// Blobs that were hashed on the way.
     #[serde(skip)]
     pub hashed: Tally,
@@ -55,6 +58,7 @@ impl AddAssign for Outcome {
         self.cloned += other.cloned;
         self.copied += other.copied;
         self.written_files += other.written_files;
+        self.kept_owner += other.kept_owner;
         self.hashed += other.hashed;
     }
 }
@@ -72,12 +76,10 @@ pub struct Spoiled {
 ///
 /// # Errors
 /// When the destination cannot be written.
-pub fn content(plan: &Plan, means: &Means) -> Result<(Outcome, Spoiled)> {
-    if !plan.is_done() {
-        disk::create_folder(&plan.root)?;
-    }
-    plan.folders.par_iter().try_for_each(|folder| disk::create_folder(folder))?;
-    let placed = work::largest_first(&plan.placements, |placement| placement.size, |it| place(it, means));
+pub fn content(plan: &Plan, destination: &Destination, means: &Means) -> Result<(Outcome, Spoiled)> {
+    plan.folders.par_iter().try_for_each(|folder| destination.create_folder(folder))?;
+    let placed =
+        work::largest_first(&plan.placements, |placement| placement.size, |it| place(it, destination, means));
     let mut outcome = Outcome::default();
     let mut spoiled = Spoiled::default();
     for (placement, placed) in plan.placements.iter().zip(placed) {
@@ -93,9 +95,17 @@ pub fn content(plan: &Plan, means: &Means) -> Result<(Outcome, Spoiled)> {
 
 /// Makes visible what [`content`] brought: manifests and grants, then revisions, children first, then names.
 ///
+/// Before the first name appears, and at the end, all of `entries` has to be there.
+///
 /// # Errors
-/// When the destination cannot be written, or a manifest changed since it was read.
-pub fn names(plan: &Plan, catalog: &Catalog) -> Result<Outcome> {
+/// When the destination cannot be written, somebody removes what was written, or a manifest changed since it
+/// was read.
+pub fn names(
+    plan: &Plan,
+    entries: &[Entry],
+    catalog: &Catalog,
+    destination: &Destination,
+) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     if plan.is_done() {
         return Ok(outcome);
@@ -105,40 +115,58 @@ pub fn names(plan: &Plan, catalog: &Catalog) -> Result<Outcome> {
         let (now, later) = stages.split_at(stages.partition_point(|file| file.stage <= last));
         stages = later;
         for stage in now.chunk_by(|a, b| a.stage == b.stage) {
-            stage.par_iter().try_for_each(|file| disk::write_file(&file.path, &bytes(file, catalog)?))?;
+            stage
+                .par_iter()
+                .try_for_each(|file| destination.write_file(&file.path, &bytes(file, catalog)?))?;
             outcome.written_files += stage.len() as u64;
         }
         Ok(())
     };
     write_until(Stage::Grant)?;
-    disk::sync(&plan.root)?;
+    destination.sync()?;
     write_until(Stage::History)?;
-    disk::sync(&plan.root)?;
+    destination.sync()?;
+    expect(plan, entries, |entry| entry.stage <= Stage::History && entry.whole.is_none(), destination)?;
     write_until(Stage::Name)?;
-    let published = publish(plan, catalog)?;
+    let published = publish(plan, catalog, destination)?;
     write_until(Stage::Marker)?;
-    disk::sync(&plan.root)?;
+    destination.sync()?;
+    expect(plan, entries, |_| true, destination)?;
     outcome.written_files += published;
     Ok(outcome)
 }
 
+/// Makes sure that nobody removes what is there while the rest is written: a name must not outlive its content.
+fn expect(
+    plan: &Plan,
+    entries: &[Entry],
+    is_due: impl Fn(&Entry) -> bool + Sync,
+    destination: &Destination,
+) -> Result<()> {
+    destination.check()?;
+    entries.par_iter().filter(|entry| is_due(entry)).try_for_each(|entry| {
+        let path = plan.root.join(&entry.path);
+        match disk::look(&path)? {
+            Look::Missing => Err(io::Error::from(io::ErrorKind::NotFound))
+                .with_context(|| format!("{} was removed while the rest was being written", shown(&path))),
+            _ => Ok(()),
+        }
+    })
+}
+
 /// Lets folders appear whole; returns how many files that were.
-fn publish(plan: &Plan, catalog: &Catalog) -> Result<u64> {
-    if plan.wholes.is_empty() {
-        return Ok(0);
-    }
-    let staging = Staging::inside(&plan.root)?;
-    let wholes: Vec<_> = plan.wholes.iter().enumerate().collect();
-    wholes.par_iter().try_for_each(|(number, (folder, files))| {
-        let contents = files.iter().map(|file| bytes(file, catalog)).collect::<Result<Vec<_>>>()?;
-        let relative = files.iter().map(|file| file.path.strip_prefix(folder).map(ToOwned::to_owned));
-        let relative = relative.collect::<Result<Vec<_>, _>>()?;
-        let contents: Vec<_> = relative.into_iter().zip(contents.iter().map(Vec::as_slice)).collect();
-        if staging.publish(folder, *number, &contents)? {
+fn publish(plan: &Plan, catalog: &Catalog, destination: &Destination) -> Result<u64> {
+    plan.wholes.par_iter().try_for_each(|(folder, files)| {
+        let contents = files.iter().map(|file| {
+            let name = file.path.strip_prefix(folder)?.to_owned();
+            Ok((name, bytes(file, catalog)?))
+        });
+        let contents = contents.collect::<Result<Vec<_>>>()?;
+        if destination.publish(folder, &contents)? {
             return Ok(());
         }
         // Somebody made the folder meanwhile: then its files go in one by one, the name last.
-        files.iter().try_for_each(|file| disk::write_file(&file.path, &bytes(file, catalog)?))
+        files.iter().try_for_each(|file| destination.write_file(&file.path, &bytes(file, catalog)?))
     })?;
     Ok(plan.wholes.values().map(|files| files.len() as u64).sum())
 }
@@ -185,21 +213,25 @@ struct Placed {
 }
 
 /// Puts one blob into all its places: shared where possible, and copied once where not.
-fn place(placement: &Placement, means: &Means) -> Result<Placed> {
+fn place(placement: &Placement, destination: &Destination, means: &Means) -> Result<Placed> {
     let mut placed = Placed { outcome: Outcome::default(), faults: Vec::new(), is_whole: true };
     let mut sound = placement.sound.clone();
     let mut unread = placement.unread.clone();
     for target in &placement.targets {
         let mut shared = None;
         if let Some(file) = sound.first() {
-            shared = disk::share(&file.path, file.inode, target, means.share)?;
+            shared = destination.share(file, target, means.share)?;
         }
         let outcome = &mut placed.outcome;
         match shared {
-            Some(Shared::Linked) => outcome.linked.add(placement.size),
+            Some(Shared::Linked) => {
+                outcome.linked.add(placement.size);
+                outcome.kept_owner += u64::from(!destination.is_as_asked(target)?);
+            }
             Some(Shared::Cloned) => outcome.cloned.add(placement.size),
             None => {
-                let copied = copy(placement.digest, &mut sound, &mut unread, target, means, &mut placed)?;
+                let sources = Sources { sound: &mut sound, unread: &mut unread };
+                let copied = copy(placement.digest, sources, target, destination, means, &mut placed)?;
                 let Some(copied) = copied else {
                     placed.is_whole = false;
                     return Ok(placed);
@@ -214,20 +246,27 @@ fn place(placement: &Placement, means: &Means) -> Result<Placed> {
     Ok(placed)
 }
 
+/// The files that a blob may be copied from; those that turn out not to hold it are struck off.
+struct Sources<'p> {
+    sound: &'p mut Vec<File>,
+    unread: &'p mut Vec<File>,
+}
+
 /// Copies a blob from the first source that holds it; `None` when none does.
 fn copy(
     digest: Digest,
-    sound: &mut Vec<File>,
-    unread: &mut Vec<File>,
+    sources: Sources,
     target: &Path,
+    destination: &Destination,
     means: &Means,
     placed: &mut Placed,
 ) -> Result<Option<File>> {
-    let sources: Vec<File> = sound.iter().chain(unread.iter()).cloned().collect();
-    for source in sources {
+    let Sources { sound, unread } = sources;
+    let candidates: Vec<File> = sound.iter().chain(unread.iter()).cloned().collect();
+    for source in candidates {
         let hasher = RefCell::new(means.verifies.then(|| Hasher::new(digest.algorithm())));
         let mut found = None;
-        let copied = disk::copy(
+        let copied = destination.copy(
             &source.path,
             target,
             |piece| hasher.borrow_mut().iter_mut().for_each(|hasher| hasher.update(piece)),

@@ -120,7 +120,9 @@ kinds! {
     /// A blob that nothing needs.
     OrphanBlob => Warning, "blob that no image needs", "it can be removed; a registry's garbage collection does that";
     /// What an upload or an interrupted run left behind.
-    Leftover => Warning, "leftover of an upload or of an interrupted run", "remove it when nothing is being written";
+    Leftover => Warning, "leftover of an upload or of an interrupted run", "what bundle left, its next run removes; the rest, whoever runs the registry";
+    /// Hard links that have another owner or mode than was asked for.
+    KeptOwner => Warning, "linked blobs that keep their owner and mode, which they share with the source", "--link copy gives them their own";
     /// A version marker that newer skopeo refuses.
     OddVersion => Warning, "version marker that is missing or that newer skopeo refuses", "write the folder again with bundle or skopeo";
     /// A link file of the registry that does not hold a digest.

@@ -16,9 +16,9 @@
 //! | the rim | [`layout`]: one codec a file |
 //! | what is wanted | [`names`], [`select`] |
 //! | what is sound | [`hash`], [`verify`] (files), [`damage`] (images), [`present`] (the destination), [`audit`] (a whole tree) |
-//! | what is done | [`plan`], [`execute`] |
+//! | what is done | [`plan`], [`space`] (whether it fits), [`execute`] |
 //! | what is said | [`stats`], [`report`], [`progress`] |
-//! | the sentences | [`commands`], [`cli`] |
+//! | the sentences | [`commands`], [`cli`], [`interrupt`] |
 
 pub mod text;
 pub mod disk;
@@ -44,6 +44,7 @@ pub mod present;
 pub mod audit;
 
 pub mod plan;
+pub mod space;
 pub mod execute;
 
 pub mod stats;
@@ -52,3 +53,4 @@ pub mod progress;
 
 pub mod commands;
 pub mod cli;
+pub mod interrupt;

@@ -5,12 +5,16 @@ use std::process::ExitCode;
 
 use bundle::cli::{self, Cli};
 use bundle::commands::Ending;
+use bundle::interrupt;
 use bundle::report;
 use bundle::text::plain;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match cli::run(Cli::parse()) {
+    let cli = Cli::parse();
+    let ending = interrupt::listen().map_err(Into::into).and_then(|()| cli::run(cli));
+    interrupt::give_way();
+    match ending {
         Ok(Ending::Sound) => ExitCode::SUCCESS,
         Ok(Ending::Faulty) => ExitCode::from(4),
         Err(error) => {

@@ -79,7 +79,7 @@ pub enum Change {
 /// When something lies in an entry's place that cannot give way.
 pub fn plan(
     root: &Path,
-    entries: Vec<Entry>,
+    entries: &[Entry],
     present: &[Present],
     verdicts: &HashMap<Digest, Verdict>,
 ) -> Result<Plan> {
@@ -92,7 +92,7 @@ pub fn plan(
         .filter(|(_, present)| !matches!(present, Present::Missing))
         .filter_map(|(entry, _)| entry.whole.clone())
         .collect();
-    for (entry, present) in entries.into_iter().zip(present) {
+    for (entry, present) in entries.iter().zip(present) {
         let path = root.join(&entry.path);
         if let Present::Blocked(what) = present {
             bail!("{what} stands in the way of {}\n  hint: move it away", shown(&path));
@@ -101,13 +101,13 @@ pub fn plan(
             let error = io::Error::from_raw_os_error(*code);
             return Err(error).with_context(|| format!("cannot look at {}", shown(&path)));
         }
-        if let Some(image) = entry.names {
+        if let Some(image) = &entry.names {
             let change = match present {
                 Present::Missing => Change::New,
                 Present::Same => Change::Unchanged,
                 _ => Change::Moved,
             };
-            plan.images.insert(image, change);
+            plan.images.insert(image.clone(), change);
         }
         match (present, entry.content) {
             (Present::Same, _) => {}
@@ -118,8 +118,8 @@ pub fn plan(
             (_, Content::Folder) => plan.folders.push(path),
             (_, content) => {
                 let file = SmallFile { stage: entry.stage, path, content };
-                match entry.whole {
-                    Some(whole) if !begun.contains(&whole) => {
+                match &entry.whole {
+                    Some(whole) if !begun.contains(whole) => {
                         plan.wholes.entry(root.join(whole)).or_default().push(file);
                     }
                     _ => plan.files.push(file),

@@ -6,20 +6,21 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use super::{Ending, conclude};
+use super::{Ending, Writing, conclude, open};
 use crate::catalog::Catalog;
 use crate::damage::{self, Damage};
 use crate::digest::Digest;
-use crate::disk::{self, Share};
+use crate::disk::{self, Destination, Share};
 use crate::execute::{self, Means};
-use crate::finding::Finding;
-use crate::layout::{self, Content, Entry, Layout, Scan};
+use crate::finding::{Finding, Kind};
+use crate::layout::{self, Content, Entry, Layout, Scan, Tree};
 use crate::names::{self, HostRule};
 use crate::plan::{self, Plan};
 use crate::present::{self, Present};
 use crate::progress::Progress;
 use crate::report::{self, Format};
 use crate::select::Selection;
+use crate::space;
 use crate::stats::need;
 use crate::tally::{Tally, sum};
 use crate::text::shown;
@@ -47,6 +48,8 @@ pub struct Conversion<'a> {
     pub is_dry_run: bool,
     /// Whether sound images are converted even if others are not.
     pub keeps_going: bool,
+    /// What is asked of everything that is written.
+    pub writing: Writing,
     /// Where to show progress.
     pub progress: Progress,
     /// How to report.
@@ -59,11 +62,14 @@ pub struct Conversion<'a> {
 /// When the source is no tree of images, or the destination cannot be written.
 pub fn convert(asked: &Conversion) -> Result<Ending> {
     let mut report = report::Conversion::of(asked.source, asked.destination, asked.is_dry_run);
-    let (mut catalog, mut faults) = read(asked, &mut report)?;
+    let Tree { root: tree_root, scan, .. } = layout::open(asked.source)?;
+    let (mut catalog, mut faults) = choose(asked, scan, &mut report)?;
     let root = asked.target.destination(asked.destination)?;
     if let Some(link) = disk::link_between(asked.destination, &root.join("below")) {
         bail!("{} is a symbolic link\n  hint: name the folder that it leads to", shown(&link));
     }
+    keep_apart(asked.source, &tree_root, &root)?;
+    let destination = if asked.is_dry_run { None } else { Some(open(&root, asked.writing, asked.progress)?) };
 
     let started = Instant::now();
     let mut goal = Goal::of(asked, &root, &catalog)?;
@@ -76,14 +82,23 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
     }
     report.findings = damage.findings;
 
-    let mut plan = plan::plan(&root, goal.entries, &goal.present, &verdicts)?;
-    report.plans(&plan);
-    if asked.may_write(&report) {
-        catalog = place(asked, &mut plan, catalog, &verdicts, &mut report)?;
+    let mut plan = plan::plan(&root, &goal.entries, &goal.present, &verdicts)?;
+    report.plans(&plan, space::check(&plan, &catalog, asked.share)?);
+    if let Some(destination) = destination.as_ref().filter(|_| asked.may_write(&report))
+        && let Some(damage) = place(asked, destination, &plan, &catalog, &verdicts, &mut report)?
+    {
+        catalog = catalog.without(&damage.broken, &damage.unsound);
+        goal.entries = asked.target.entries(&catalog);
+        plan.keep_only(&goal.entries);
     }
     let hashing = started.elapsed();
-    if asked.may_write(&report) {
-        report.outcome += execute::names(&plan, &catalog)?;
+    if let Some(destination) = destination.as_ref().filter(|_| asked.may_write(&report)) {
+        report.outcome += execute::names(&plan, &goal.entries, &catalog, destination)?;
+    }
+    if report.outcome.kept_owner > 0 {
+        let finding = Finding::at(Kind::KeptOwner, &root);
+        report.findings.push(finding.found(format_args!("{} of them", report.outcome.kept_owner)));
+        report.findings.sort();
     }
     report.stopped = !asked.is_dry_run && !asked.may_write(&report);
     if !report.stopped {
@@ -102,7 +117,7 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
 impl Conversion<'_> {
     /// Whether nothing was found that forbids to write, or to write on.
     fn may_write(&self, report: &report::Conversion) -> bool {
-        !self.is_dry_run && (self.keeps_going || !report.findings.iter().any(Finding::is_error))
+        self.keeps_going || !report.findings.iter().any(Finding::is_error)
     }
 }
 
@@ -120,9 +135,33 @@ impl Goal {
     }
 }
 
-/// Reads the source and leaves the wanted images, under the names that they will have.
-fn read(asked: &Conversion, report: &mut report::Conversion) -> Result<(Catalog, Vec<Finding>)> {
-    let Scan { catalog, mut findings } = layout::open(asked.source)?.scan;
+/// Refuses trees that lie inside one another: whoever reads the outer one would come upon the inner.
+fn keep_apart(source: &Path, source_root: &Path, destination_root: &Path) -> Result<()> {
+    let [source, source_root, root] = [source, source_root, destination_root].map(disk::resolved);
+    let (source, source_root, root) = (source?, source_root?, root?);
+    if source_root == root {
+        return Ok(()); // the tree is its own destination: what is there stays
+    }
+    let (inner, outer) = match () {
+        () if root.starts_with(&source) => (root, source),
+        () if source_root.starts_with(&root) => (source_root, root),
+        () => return Ok(()),
+    };
+    bail!(
+        "{} lies inside {}: the next to read the one would come upon the other\n  \
+         hint: choose a DST beside SRC",
+        shown(&inner),
+        shown(&outer)
+    )
+}
+
+/// Leaves the wanted images of the source, under the names that they will have.
+fn choose(
+    asked: &Conversion,
+    scan: Scan,
+    report: &mut report::Conversion,
+) -> Result<(Catalog, Vec<Finding>)> {
+    let Scan { catalog, mut findings } = scan;
     let (catalog, renamed) = names::rename(catalog, asked.hosts, asked.target);
     findings.extend(renamed);
     findings.retain(|finding| asked.selection.concerns(finding));
@@ -148,7 +187,7 @@ fn check(
     goal: &Goal,
     report: &mut report::Conversion,
 ) -> Result<HashMap<Digest, Verdict>> {
-    let is_far = || Ok::<_, anyhow::Error>(disk::device_of(asked.source)? != disk::device_of(root)?);
+    let is_far = || disk::is_one_mount(asked.source, root).map(|is_one| !is_one);
     let depth = match asked.share {
         _ if asked.is_dry_run || !asked.verifies => Depth::Sizes,
         Share::HardLink => Depth::Bytes,
@@ -187,30 +226,29 @@ fn claims(catalog: &Catalog, goal: &Goal) -> Vec<(Digest, Claim)> {
     claims.into_iter().collect()
 }
 
-/// Puts the content in place; where a copy turns out to be unsound, its images are left out of the plan.
+/// Puts the content in place; tells the damage where a copy turned out to be unsound.
 fn place(
     asked: &Conversion,
-    plan: &mut Plan,
-    catalog: Catalog,
+    destination: &Destination,
+    plan: &Plan,
+    catalog: &Catalog,
     verdicts: &HashMap<Digest, Verdict>,
     report: &mut report::Conversion,
-) -> Result<Catalog> {
+) -> Result<Option<Damage>> {
     let bar = asked.progress.blobs("placing", report.planned.blobs.files);
     let means = Means { share: asked.share, verifies: asked.verifies, on_placed: &|| bar.add(1) };
-    let (outcome, spoiled) = execute::content(plan, &means)?;
+    let (outcome, spoiled) = execute::content(plan, destination, &means)?;
     report.verified += outcome.hashed;
     report.outcome += outcome;
     if spoiled.faults.is_empty() {
-        return Ok(catalog);
+        return Ok(None);
     }
     let size_of = |digest: &Digest| {
         let is_spoiled = spoiled.digests.contains(digest);
         if is_spoiled { None } else { verdicts.get(digest)?.size() }
     };
-    let Damage { broken, unsound, findings } = damage::assess(&catalog, spoiled.faults, &size_of);
-    let catalog = catalog.without(&broken, &unsound);
-    plan.keep_only(&asked.target.entries(&catalog));
-    report.findings.extend(findings);
+    let damage = damage::assess(catalog, spoiled.faults, &size_of);
+    report.findings.extend(damage.findings.iter().cloned());
     report.findings.sort();
-    Ok(catalog)
+    Ok(Some(damage))
 }

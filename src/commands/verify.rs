@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{Ending, conclude};
+use super::{Ending, Writing, conclude, open};
 use crate::audit::{Audit, audit};
 use crate::catalog::Catalog;
 use crate::digest::Digest;
-use crate::disk::{self, Look, Share};
+use crate::disk::{self, Destination, Look, Share};
 use crate::execute::{self, Means};
 use crate::finding::{Finding, Kind};
 use crate::layout::{self, Content, Entry, Stage, Tree};
@@ -17,6 +17,7 @@ use crate::plan;
 use crate::present::Present;
 use crate::progress::Progress;
 use crate::report::{self, Format, Repaired};
+use crate::space;
 use crate::tally::sum;
 use crate::verify::{self, Claim, Depth};
 
@@ -28,6 +29,8 @@ pub struct Verification<'a> {
     pub repair_from: &'a [PathBuf],
     /// Whether to leave the hashes out.
     pub is_quick: bool,
+    /// What is asked of what is repaired.
+    pub writing: Writing,
     /// Where to show progress.
     pub progress: Progress,
     /// How to report.
@@ -45,7 +48,7 @@ pub fn verify(asked: &Verification) -> Result<Ending> {
     let (trees, audit) = loop {
         let trees = layout::open_all(asked.paths)?;
         let audit = check(asked, &trees)?;
-        let mended = trees.iter().map(|tree| repair(tree, &audit.findings, &sources));
+        let mended = trees.iter().map(|tree| repair(asked, tree, &audit.findings, &sources));
         let mended: Vec<_> = mended.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         if mended.is_empty() {
             break (trees, audit);
@@ -65,7 +68,12 @@ fn check(asked: &Verification, trees: &[Tree]) -> Result<Audit> {
 }
 
 /// Puts sound content of other trees in the place of what is corrupt or missing; the first that has it gives it.
-fn repair(tree: &Tree, findings: &[Finding], sources: &[Tree]) -> Result<Vec<Repaired>> {
+fn repair(
+    asked: &Verification,
+    tree: &Tree,
+    findings: &[Finding],
+    sources: &[Tree],
+) -> Result<Vec<Repaired>> {
     let mut wanted: BTreeSet<(PathBuf, Digest)> = findings
         .iter()
         .filter(|finding| finding.is_error() && is_lost_content(finding.kind))
@@ -77,16 +85,25 @@ fn repair(tree: &Tree, findings: &[Finding], sources: &[Tree]) -> Result<Vec<Rep
             Some((path.to_owned(), digest))
         })
         .collect();
+    if wanted.is_empty() || sources.is_empty() {
+        return Ok(Vec::new());
+    }
+    let destination = open(&tree.root, asked.writing, asked.progress)?;
     let mut repaired = Vec::new();
     for source in sources {
-        let mended = repair_from(tree, &wanted, &source.scan.catalog)?;
+        let mended = repair_from(tree, &wanted, &source.scan.catalog, &destination)?;
         wanted.retain(|(path, _)| mended.iter().all(|it| it.file != tree.root.join(path)));
         repaired.extend(mended);
     }
     Ok(repaired)
 }
 
-fn repair_from(tree: &Tree, wanted: &BTreeSet<(PathBuf, Digest)>, source: &Catalog) -> Result<Vec<Repaired>> {
+fn repair_from(
+    tree: &Tree,
+    wanted: &BTreeSet<(PathBuf, Digest)>,
+    source: &Catalog,
+    destination: &Destination,
+) -> Result<Vec<Repaired>> {
     let files = |digest: &Digest| source.blobs.get(digest).map(|blob| blob.files.clone()).unwrap_or_default();
     let digests: BTreeSet<Digest> = wanted.iter().map(|(_, digest)| *digest).collect();
     let claims: Vec<_> = digests
@@ -104,10 +121,12 @@ fn repair_from(tree: &Tree, wanted: &BTreeSet<(PathBuf, Digest)>, source: &Catal
         entries.push(Entry { stage: Stage::Content, path: path.clone(), content, names: None, whole: None });
     }
     let present: Vec<_> = entries.iter().map(|_| Present::Missing).collect();
-    let plan = plan::plan(&tree.root, entries, &present, &verdicts)?;
+    let plan = plan::plan(&tree.root, &entries, &present, &verdicts)?;
     // By clone or copy: what repairs a tree must not tie it to another.
-    execute::content(&plan, &Means { share: Share::Reflink, verifies: true, on_placed: &|| {} })?;
-    execute::names(&plan, source)?;
+    let share = Share::Reflink;
+    space::check(&plan, source, share)?;
+    execute::content(&plan, destination, &Means { share, verifies: true, on_placed: &|| {} })?;
+    execute::names(&plan, &entries, source, destination)?;
     Ok(repaired)
 }
 

@@ -9,7 +9,6 @@ use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::Inode;
 use super::window::with_window;
 use crate::text::shown;
 
@@ -56,17 +55,6 @@ pub fn link_between(base: &Path, path: &Path) -> Option<PathBuf> {
     let folders = path.ancestors().skip(1).take_while(|folder| *folder != base && folder.starts_with(base));
     let links = folders.filter(|folder| folder.is_symlink());
     links.last().map(Path::to_owned)
-}
-
-/// The device that `path` is on, or will be on once it is created.
-///
-/// # Errors
-/// When no folder above it can be looked at.
-pub fn device_of(path: &Path) -> Result<u64> {
-    let path = std::path::absolute(path)?;
-    let existing = path.ancestors().find_map(|ancestor| fs::metadata(ancestor).ok());
-    let metadata = existing.with_context(|| format!("cannot look at {}", shown(&path)))?;
-    Ok(Inode::of(&metadata).device)
 }
 
 /// Says what an open path is, when reading it failed because it is no regular file.

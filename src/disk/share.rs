@@ -7,8 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 
-use super::write::{in_folder_of, temporary_beside};
-use super::{Inode, stream};
+use super::{Destination, File, stream};
 use crate::text::shown;
 
 /// How content may be shared.
@@ -33,36 +32,6 @@ pub enum Shared {
     Cloned,
 }
 
-/// Gives the file `source`, whose inode was verified, the name `target` as well, by link or clone; a file that
-/// has the name already is replaced in one step.
-///
-/// `Ok(None)` when the file system can do neither and [`copy`] is left.
-///
-/// # Errors
-/// When the system refuses for any other reason, when `source` is not the verified inode any more, or when
-/// `how` allows nothing else and the file system cannot.
-pub fn share(source: &Path, verified: Inode, target: &Path, how: Share) -> Result<Option<Shared>> {
-    let message = |what: &str| format!("cannot {what} {} to {}", shown(source), shown(target));
-    if matches!(how, Share::Auto | Share::HardLink) {
-        match in_folder_of(target, || link_over(source, verified, target)) {
-            Ok(()) => return Ok(Some(Shared::Linked)),
-            Err(error) if how == Share::HardLink || !cannot_share(&error) => {
-                return Err(error).with_context(|| message("link"));
-            }
-            Err(_) => {}
-        }
-    }
-    if matches!(how, Share::Auto | Share::Reflink) {
-        let clone = || replace_by(target, |temporary| reflink_copy::reflink(source, temporary));
-        match in_folder_of(target, clone) {
-            Ok(()) => return Ok(Some(Shared::Cloned)),
-            Err(error) if !cannot_share(&error) => return Err(error).with_context(|| message("clone")),
-            Err(_) => {}
-        }
-    }
-    Ok(None)
-}
-
 /// What became of a copy.
 #[derive(Debug)]
 pub enum Copy {
@@ -74,63 +43,96 @@ pub enum Copy {
     Unreadable(io::Error),
 }
 
-/// Copies the file `source` to `target`, showing every byte to `piece`; the copy appears only if `accept`
-/// says so, given how many bytes there were.
-///
-/// # Errors
-/// When writing fails.
-pub fn copy(
-    source: &Path,
-    target: &Path,
-    mut piece: impl FnMut(&[u8]),
-    accept: impl FnOnce(u64) -> bool,
-) -> Result<Copy> {
-    let message = || format!("cannot write {}", shown(target));
-    let mut temporary = in_folder_of(target, || temporary_beside(target)).with_context(message)?;
-    let mut is_write_error = false;
-    let copied = stream(source, |bytes| {
-        piece(bytes);
-        temporary.write_all(bytes).inspect_err(|_| is_write_error = true)
-    });
-    match copied {
-        Ok(length) if accept(length) => {
-            temporary.persist(target).map_err(|error| error.error).with_context(message)?;
-            Ok(Copy::Done)
+impl Destination {
+    /// Gives the file `source` the name `target` as well, by link or clone; a file that has the name already is
+    /// replaced in one step.
+    ///
+    /// `Ok(None)` when the file system can do neither and [`Self::copy`] is left.
+    ///
+    /// # Errors
+    /// When the system refuses for any other reason, when `source` is not as it was when it was looked at, or
+    /// when `how` allows nothing else and the file system cannot.
+    pub fn share(&self, source: &File, target: &Path, how: Share) -> Result<Option<Shared>> {
+        let message = |what: &str| format!("cannot {what} {} to {}", shown(&source.path), shown(target));
+        if matches!(how, Share::Auto | Share::HardLink) {
+            match self.link(source, target) {
+                Ok(()) => return Ok(Some(Shared::Linked)),
+                Err(error) if how == Share::HardLink || !cannot_share(&error) => {
+                    return Err(error).with_context(|| message("link"));
+                }
+                Err(_) => {}
+            }
         }
-        Ok(_) => Ok(Copy::Refused),
-        Err(error) if is_write_error => Err(error).with_context(message),
-        Err(error) => Ok(Copy::Unreadable(error)),
-    }
-}
-
-/// Links, or replaces what is there by a link in one step.
-fn link_over(source: &Path, verified: Inode, target: &Path) -> io::Result<()> {
-    match link_verified(source, verified, target) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            replace_by(target, |temporary| link_verified(source, verified, temporary))
+        if matches!(how, Share::Auto | Share::Reflink) {
+            match self.clone_file(source, target) {
+                Ok(()) => return Ok(Some(Shared::Cloned)),
+                Err(error) if !cannot_share(&error) => return Err(error).with_context(|| message("clone")),
+                Err(_) => {}
+            }
         }
-        result => result,
+        Ok(None)
+    }
+
+    /// Copies the file `source` to `target`, showing every byte to `piece`; the copy appears only if `accept`
+    /// says so, given how many bytes there were.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn copy(
+        &self,
+        source: &Path,
+        target: &Path,
+        mut piece: impl FnMut(&[u8]),
+        accept: impl FnOnce(u64) -> bool,
+    ) -> Result<Copy> {
+        let message = || format!("cannot write {}", shown(target));
+        let mut temporary = self.temporary_for(target).with_context(message)?;
+        let mut is_write_error = false;
+        let copied = stream(source, |bytes| {
+            piece(bytes);
+            temporary.as_file_mut().write_all(bytes).inspect_err(|_| is_write_error = true)
+        });
+        match copied {
+            Ok(length) if accept(length) => {
+                self.ownership.give_file(temporary.as_file()).with_context(message)?;
+                self.put(temporary.into_temp_path(), target).with_context(message)?;
+                Ok(Copy::Done)
+            }
+            Ok(_) => Ok(Copy::Refused),
+            Err(error) if is_write_error => Err(error).with_context(message),
+            Err(error) => Ok(Copy::Unreadable(error)),
+        }
+    }
+
+    /// Links, or replaces what is there by a link in one step.
+    fn link(&self, source: &File, target: &Path) -> io::Result<()> {
+        match self.in_folder_of(target, || link_unchanged(source, target)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let link = self.made_for(target, |name| link_unchanged(source, name))?;
+                self.put(link, target)
+            }
+            result => result,
+        }
+    }
+
+    fn clone_file(&self, source: &File, target: &Path) -> io::Result<()> {
+        let clone = self.made_for(target, |name| reflink_copy::reflink(&source.path, name))?;
+        check_unchanged(source, &source.path)?;
+        self.ownership.give_path(&clone)?;
+        self.put(clone, target)
     }
 }
 
-/// Links, and takes the link back if the source was replaced by another file since it was verified.
-fn link_verified(source: &Path, verified: Inode, target: &Path) -> io::Result<()> {
-    fs::hard_link(source, target)?;
-    if Inode::of(&fs::symlink_metadata(target)?) == verified {
-        return Ok(());
-    }
-    fs::remove_file(target)?;
-    Err(io::Error::other("the file was replaced while it was being converted"))
+/// Links, and takes the link back if the source is not what was looked at, and perhaps hashed, before.
+fn link_unchanged(source: &File, target: &Path) -> io::Result<()> {
+    fs::hard_link(&source.path, target)?;
+    check_unchanged(source, target).inspect_err(|_| drop(fs::remove_file(target)))
 }
 
-/// Makes a file under a temporary name beside `target` and renames it over.
-fn replace_by(target: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
-    // The name is reserved by a file of our own, which then makes room.
-    let reserved = temporary_beside(target)?.into_temp_path();
-    fs::remove_file(&reserved)?;
-    make(&reserved)?;
-    // Renaming one link of an inode over another does nothing and leaves both names; the drop removes ours.
-    fs::rename(&reserved, target)
+fn check_unchanged(source: &File, path: &Path) -> io::Result<()> {
+    let now = File::of(path, &fs::symlink_metadata(path)?);
+    let is_same = (now.inode, now.size, now.modified_ns) == (source.inode, source.size, source.modified_ns);
+    if is_same { Ok(()) } else { Err(io::Error::other("it was changed while it was being converted")) }
 }
 
 /// Whether the file system says that it cannot, rather than that it failed: another device, too many links,

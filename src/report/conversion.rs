@@ -12,6 +12,7 @@ use crate::execute::Outcome;
 use crate::finding::Finding;
 use crate::plan::{Change, Plan};
 use crate::reference::Reference;
+use crate::space::Demand;
 use crate::stats::{Need, Saving};
 use crate::tally::Tally;
 
@@ -62,6 +63,8 @@ pub struct Planned {
     pub blobs: Tally,
     /// Small files to write.
     pub files: u64,
+    /// What all of it takes of the destination's disk at most.
+    pub takes_at_most: Demand,
 }
 
 impl Conversion {
@@ -89,9 +92,9 @@ impl Conversion {
     }
 
     /// Takes in how much there is to do.
-    pub fn plans(&mut self, plan: &Plan) {
+    pub fn plans(&mut self, plan: &Plan, takes_at_most: Demand) {
         self.already_there = plan.already_there;
-        self.planned = Planned { blobs: plan.blobs(), files: plan.small_files() };
+        self.planned = Planned { blobs: plan.blobs(), files: plan.small_files(), takes_at_most };
     }
 
     /// Takes in the images that are visible in the end, and what they need.

@@ -1,0 +1,100 @@
+//! Staging: where files and folders are made before they get their names, and how it is cleared away.
+//!
+//! Every volume of a destination has its own, directly in the volume's topmost folder, so that what was made
+//! can be renamed to its place: `.bundle-<random>.tmp`. There, no registry looks for repositories or blobs and
+//! no skopeo for images. Whoever holds the lock of a destination is the only one that may have any, so all
+//! others are leftovers of runs that were killed.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::text::shown;
+
+const PREFIX: &str = ".bundle-";
+const SUFFIX: &str = ".tmp";
+
+/// The staging folders of this process, and whether it ever opened a destination.
+static OPEN: Mutex<Open> = Mutex::new(Open { is_writing: false, folders: Vec::new() });
+
+struct Open {
+    is_writing: bool,
+    folders: Vec<PathBuf>,
+}
+
+/// A folder at which a file system begins, with its staging, once there is something to stage.
+pub(super) struct Volume {
+    pub(super) folder: PathBuf,
+    staging: OnceLock<TempDir>,
+}
+
+impl Volume {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder, staging: OnceLock::new() }
+    }
+
+    /// The staging folder.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub(super) fn staging(&self) -> io::Result<&Path> {
+        if let Some(staging) = self.staging.get() {
+            return Ok(staging.path());
+        }
+        let folder = std::path::absolute(&self.folder)?;
+        let made = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempdir_in(folder)?;
+        // Where another thread was faster, ours goes away at once.
+        let staging = self.staging.get_or_init(|| made).path();
+        open(|open| open.folders.push(staging.to_owned()));
+        Ok(staging)
+    }
+
+    /// Removes the staging of runs that were killed.
+    ///
+    /// # Errors
+    /// When it cannot be found out or removed.
+    pub(super) fn clear(&self) -> Result<()> {
+        let cannot = || format!("cannot clear what an interrupted run left in {}", shown(&self.folder));
+        for entry in fs::read_dir(&self.folder).with_context(cannot)? {
+            let entry = entry.with_context(cannot)?;
+            let name = entry.file_name();
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_folder && name.to_str().is_some_and(is_staging) {
+                fs::remove_dir_all(entry.path()).with_context(cannot)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a name is one that only staging folders have.
+#[must_use]
+pub fn is_staging(name: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
+/// Notes that this process writes.
+pub(super) fn begin() {
+    open(|open| open.is_writing = true);
+}
+
+/// Removes what this process has in staging, as far as it can; says whether it was writing at all.
+///
+/// It is for a process that is about to end: other threads may still be at work there.
+pub fn abandon() -> bool {
+    open(|open| {
+        for folder in open.folders.drain(..) {
+            // What a thread puts there meanwhile stays, and is cleared by the next run.
+            let _ = fs::remove_dir_all(folder);
+        }
+        open.is_writing
+    })
+}
+
+fn open<T>(work: impl FnOnce(&mut Open) -> T) -> T {
+    work(&mut OPEN.lock().unwrap_or_else(PoisonError::into_inner))
+}
