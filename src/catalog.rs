@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use crate::digest::Digest;
 pub use crate::disk::File;
 use crate::finding::{Finding, Kind};
-use crate::manifest::{Descriptor, Manifest, Need};
+use crate::manifest::{Descriptor, Manifest, Need, Platform};
 use crate::reference::{Reference, Repository};
 use crate::text::shown;
 
@@ -32,6 +32,10 @@ pub struct Catalog {
     pub orphans: BTreeSet<Digest>,
     /// Content that no file holds as it is: what descriptors carry themselves, payloads of signed manifests.
     pub inline: BTreeMap<Digest, Box<[u8]>>,
+    /// Content that is not here, but at the site that a patch is for, with its size in bytes.
+    pub elsewhere: BTreeMap<Digest, u64>,
+    /// What manifests run on, where neither a list nor a configuration that is here tells it.
+    pub platforms: BTreeMap<Digest, Platform>,
 }
 
 /// What a name stands for.
@@ -142,6 +146,26 @@ impl Catalog {
     pub fn size_of(&self, blob: &Descriptor) -> u64 {
         let file = || Some(self.blobs.get(&blob.digest)?.files.first()?.size);
         blob.size.or_else(file).unwrap_or_default()
+    }
+
+    /// All content that an image needs, with its sizes in bytes.
+    #[must_use]
+    pub fn contents_of(&self, image: Digest) -> BTreeMap<Digest, u64> {
+        let closure = self.closure(image);
+        let manifests = closure.manifests.iter();
+        let manifests = manifests.filter_map(|(digest, _)| Some((*digest, self.manifests.get(digest)?.size)));
+        let blobs = closure.blobs.iter().map(|(digest, descriptor)| (*digest, self.size_of(descriptor)));
+        manifests.chain(blobs).collect()
+    }
+
+    /// All content that the images need, with its sizes in bytes.
+    #[must_use]
+    pub fn contents(&self) -> BTreeMap<Digest, u64> {
+        let mut contents = BTreeMap::new();
+        for image in self.images.values() {
+            contents.extend(self.contents_of(image.digest));
+        }
+        contents
     }
 
     /// Adds a file that claims to hold `digest`.

@@ -1,14 +1,19 @@
 //! The command line: what can be asked, and how it is understood.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{self, Conversion, Ending, Statistics, Verification, Writing};
+use crate::commands::{
+    self, Application, Conversion, Difference, Ending, Package, Packing, Statistics, Verification, Wanted,
+    Writing,
+};
 use crate::disk::{Ownership, Share};
 use crate::layout::{self, Layout};
 use crate::names::HostRule;
+use crate::pack::Split;
 use crate::progress::Progress;
 use crate::report::Format;
 use crate::select::Selection;
@@ -83,6 +88,58 @@ enum Command {
         #[command(flatten)]
         write: Write,
     },
+    /// Write images as a package: one tar, or a folder, with a bill of materials
+    ///
+    /// SRC is a tree of any layout. PACKAGE is the name of a tar, `-` for standard output, or a folder if it ends
+    /// in `/`. With --base it leaves out every blob that all bases have. Unpacked over a registry's root
+    /// directory with plain tar it serves its images; `bundle apply` is the way that checks.
+    Pack(Pack),
+    /// Bring a package into registry storage, its base checked first
+    ///
+    /// DST is the folder that a registry sees as <rootdirectory>/docker. If it lacks anything that the package
+    /// relies on, nothing is changed, and the exit code is 4.
+    Apply {
+        /// The package: a tar, the index of its volumes, or a folder
+        #[arg(value_name = "PACKAGE")]
+        package: PathBuf,
+        /// The registry storage to bring it to; what it holds stays
+        #[arg(value_name = "DST")]
+        destination: PathBuf,
+        /// Hash what the package relies on, too, and not only look at its size
+        #[arg(long)]
+        verify_base: bool,
+        /// Remove the tags that the package does not have; their content stays
+        #[arg(long)]
+        delete_absent: bool,
+        /// How blobs are shared with a package that is a folder
+        #[arg(long, value_enum, default_value_t = LinkArg::Auto)]
+        link: LinkArg,
+        /// Show what would change; write nothing
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+        #[command(flatten)]
+        write: Write,
+    },
+    /// Print what a site has, small enough to mail, as a --base for the next patch
+    Inventory {
+        /// The tree to list
+        #[arg(value_name = "SRC")]
+        source: PathBuf,
+    },
+    /// Show which images two sides do not have in common, and what a patch would carry
+    ///
+    /// Each side is a tree of any layout, a package or an inventory.
+    Diff {
+        /// What there was
+        #[arg(value_name = "OLD")]
+        old: PathBuf,
+        /// What there is
+        #[arg(value_name = "NEW")]
+        new: PathBuf,
+        /// Exit with 1 if there are differences
+        #[arg(long)]
+        exit_code: bool,
+    },
     /// Show what images weigh, what they share, and what a patch against a base would carry
     ///
     /// Each PATH is a tree of dir: images or registry storage; without any, those below the current folder.
@@ -142,6 +199,42 @@ struct Write {
 }
 
 #[derive(Debug, Args)]
+struct Pack {
+    /// The tree to read; its layout is found out
+    #[arg(value_name = "SRC")]
+    source: PathBuf,
+    /// The package to write
+    #[arg(value_name = "PACKAGE")]
+    package: PathBuf,
+    /// What a site has: a tree, a package or an inventory; may be repeated for a package that fits all of them
+    #[arg(long, value_name = "BASE")]
+    base: Vec<PathBuf>,
+    #[command(flatten)]
+    select: Select,
+    /// What becomes of a registry's host in front of a name, such as docker.io/ or localhost:5000/
+    #[arg(long, value_enum, default_value_t = HostArg::Strip)]
+    host: HostArg,
+    /// Also pack images that only a digest names
+    #[arg(long)]
+    untagged: bool,
+    /// What the package is called, such as a product and its version
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// A note on the package; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    label: Vec<(String, String)>,
+    /// Write a folder instead of a tar
+    #[arg(long, conflicts_with = "split")]
+    dir: bool,
+    /// Write volumes of this size, such as 4GB or 650MiB, and a small index with the package's name
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    split: Option<u64>,
+    /// Show what the package would carry; hash nothing and write nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
 struct Select {
     /// Only images whose <repository>:<tag> matches; may be repeated
     #[arg(long, value_name = "GLOB")]
@@ -190,6 +283,27 @@ pub fn run(cli: Cli) -> Result<Ending> {
     match command {
         Command::ToRegistry(convert) => convert.run(&layout::Registry, false, &common),
         Command::ToDir { convert, untagged } => convert.run(&layout::Dir, !untagged, &common),
+        Command::Pack(pack) => pack.run(&common),
+        Command::Apply { package, destination, verify_base, delete_absent, link, dry_run, write } => {
+            commands::apply(&Application {
+                package: &package,
+                destination: &destination,
+                verifies_base: verify_base,
+                deletes_absent: delete_absent,
+                share: link.into(),
+                is_dry_run: dry_run,
+                writing: write.writing(),
+                progress: Progress::new(common.quiet),
+                format: common.format(),
+            })
+        }
+        Command::Inventory { source } => commands::inventory(&source),
+        Command::Diff { old, new, exit_code } => commands::diff(&Difference {
+            old: &old,
+            new: &new,
+            tells_by_exit_code: exit_code,
+            format: common.format(),
+        }),
         Command::Verify { paths, quick, repair_from, write } => commands::verify(&Verification {
             paths: &paths,
             repair_from: &repair_from,
@@ -213,18 +327,8 @@ impl Convert {
             source: &self.source,
             destination: &self.destination,
             target,
-            selection: &self.select.read()?,
-            tagged_only,
-            hosts: match self.host {
-                HostArg::Strip => HostRule::Strip,
-                HostArg::Keep => HostRule::Keep,
-            },
-            share: match self.link {
-                LinkArg::Auto => Share::Auto,
-                LinkArg::Hardlink => Share::HardLink,
-                LinkArg::Reflink => Share::Reflink,
-                LinkArg::Copy => Share::Copy,
-            },
+            wanted: Wanted { selection: &self.select.read()?, tagged_only, hosts: self.host.into() },
+            share: self.link.into(),
             verifies: !self.no_verify,
             is_dry_run: self.dry_run,
             writing: self.write.writing(),
@@ -232,6 +336,82 @@ impl Convert {
             progress: Progress::new(common.quiet),
             format: common.format(),
         })
+    }
+}
+
+impl Pack {
+    fn run(&self, common: &Common) -> Result<Ending> {
+        let is_folder = self.dir || self.package.as_os_str().as_bytes().ends_with(b"/");
+        let package = match self.split {
+            _ if is_folder => Package::Folder(&self.package),
+            Some(_) if self.package.as_os_str() == "-" => bail!("--split needs a PACKAGE with a name"),
+            Some(size) => Package::Tar(Split::Every(self.package.clone(), size)),
+            None if self.package.as_os_str() == "-" => Package::Tar(Split::Stdout),
+            None => Package::Tar(Split::No(self.package.clone())),
+        };
+        commands::pack(&Packing {
+            source: &self.source,
+            package,
+            bases: &self.base,
+            wanted: Wanted {
+                selection: &self.select.read()?,
+                tagged_only: !self.untagged,
+                hosts: self.host.into(),
+            },
+            name: self.name.clone(),
+            labels: self.label.iter().cloned().collect(),
+            is_dry_run: self.dry_run,
+            progress: Progress::new(common.quiet),
+            format: common.format(),
+        })
+    }
+}
+
+/// Reads `key=value`.
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected <key>=<value>".to_owned()),
+    }
+}
+
+/// Reads a size in bytes: a number, and perhaps a unit of a thousand or of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 9] = [
+        ("", 1),
+        ("B", 1),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+    ];
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = text[digits.len()..].trim();
+    let unit = UNITS.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(unit));
+    let size = digits.parse::<u64>().ok().zip(unit).and_then(|(number, (_, unit))| number.checked_mul(unit));
+    size.filter(|size| *size > 0).ok_or_else(|| "expected a size, such as 4GB or 650MiB".to_owned())
+}
+
+impl From<HostArg> for HostRule {
+    fn from(host: HostArg) -> Self {
+        match host {
+            HostArg::Strip => Self::Strip,
+            HostArg::Keep => Self::Keep,
+        }
+    }
+}
+
+impl From<LinkArg> for Share {
+    fn from(link: LinkArg) -> Self {
+        match link {
+            LinkArg::Auto => Self::Auto,
+            LinkArg::Hardlink => Self::HardLink,
+            LinkArg::Reflink => Self::Reflink,
+            LinkArg::Copy => Self::Copy,
+        }
     }
 }
 

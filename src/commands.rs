@@ -1,19 +1,30 @@
 //! The commands, each a short function that reads as prose.
 
+mod apply;
+mod choose;
 mod convert;
+mod diff;
+mod inventory;
+mod pack;
 mod stats;
 mod verify;
 
+pub use apply::{Application, apply};
+pub use choose::Wanted;
 pub use convert::{Conversion, convert};
+pub use diff::{Difference, diff};
+pub use inventory::inventory;
+pub use pack::{Package, Packing, pack};
 pub use stats::{Statistics, stats};
 pub use verify::{Verification, verify};
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::disk::{Destination, Ownership, WhenLocked};
 use crate::finding::Finding;
+use crate::layout::{self, Tree};
 use crate::progress::Progress;
 use crate::report::{self, Findings, Format, Report};
 use crate::text::shown;
@@ -34,6 +45,8 @@ pub enum Ending {
     Sound,
     /// The data has faults, and they were reported.
     Faulty,
+    /// Two sides were compared, and are not the same.
+    Different,
 }
 
 /// Takes hold of the folder that is to be written to.
@@ -50,9 +63,33 @@ fn open(root: &Path, writing: Writing, progress: Progress) -> Result<Destination
     Ok(destination)
 }
 
+/// Opens a tree whose content is to be carried elsewhere, so all of it has to be there.
+fn open_source(path: &Path) -> Result<Tree> {
+    let tree = layout::open(path)?;
+    if !tree.scan.catalog.elsewhere.is_empty() {
+        bail!(
+            "{} is a patch: it relies on {} that only a site has\n  hint: apply it to one, and take that as SRC",
+            shown(path),
+            report::count(tree.scan.catalog.elsewhere.len() as u64, "blob")
+        );
+    }
+    Ok(tree)
+}
+
 /// Says what was found, prints the report, and tells how that ends.
 fn conclude(report: &impl Report, findings: &[Finding], format: Format) -> Result<Ending> {
     report::say(&Findings(findings).text());
     report::print(report, format)?;
-    Ok(if findings.iter().any(Finding::is_error) { Ending::Faulty } else { Ending::Sound })
+    Ok(ending(findings))
+}
+
+/// As [`conclude`], where standard output is taken.
+fn conclude_aside(report: &impl Report, findings: &[Finding]) -> Ending {
+    report::say(&Findings(findings).text());
+    report::say(&report.text());
+    ending(findings)
+}
+
+fn ending(findings: &[Finding]) -> Ending {
+    if findings.iter().any(Finding::is_error) { Ending::Faulty } else { Ending::Sound }
 }

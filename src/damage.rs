@@ -117,7 +117,7 @@ fn attribute<'c>(
             Some(users) if unsound.contains(&digest) => {
                 fault.images.extend(users.iter().map(|&reference| reference.clone()));
             }
-            Some(_) => fault = Finding { severity: Severity::Warning, healed: true, ..fault },
+            Some(_) => fault = fault.healed(),
             None => fault = Finding { severity: Severity::Warning, kind: Kind::SpoiledOrphan, ..fault },
         }
         fault

@@ -5,6 +5,7 @@
 //! process has locked. Every error carries the path that it happened at.
 
 mod read;
+mod extent;
 mod window;
 mod mounts;
 mod room;
@@ -13,42 +14,49 @@ mod ownership;
 mod staging;
 mod destination;
 mod share;
+mod output;
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub use destination::Destination;
+pub use extent::{Extent, Part, parts};
 pub use lock::WhenLocked;
 pub use mounts::{Links, is_one_mount, resolved, volumes};
+pub use output::{Output, OutputFolder};
 pub use ownership::Ownership;
-pub use read::{Look, link_between, look, read_small, stream, what_is_no_file};
+pub use read::{Look, link_between, look, read_beginning, read_small, what_is_no_file};
 pub use room::{Room, may_clone};
-pub use share::{Copy, Share, Shared};
+pub use share::{Aside, Copy, Share, Shared};
 pub use staging::{abandon, is_staging};
 
-/// Which file a name leads to: hard links of one file have one inode.
+/// Which bytes on disk a name leads to: hard links of one file have one inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Inode {
     /// The device of its file system.
     pub device: u64,
     /// Its number there.
     pub number: u64,
+    /// Where in it the content begins: 0, but for what lies within a package.
+    pub offset: u64,
 }
 
 impl Inode {
     /// Reads it off a file's metadata.
     #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), number: metadata.ino() }
+        Self { device: metadata.dev(), number: metadata.ino(), offset: 0 }
     }
 }
 
-/// A regular file, as it was when it was looked at.
+/// A regular file, or content within one, as it was when it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct File {
     /// Where it lies.
     pub path: PathBuf,
+    /// Where in which files it lies, if it is no file of its own.
+    pub within: Option<Extent>,
     /// Its length in bytes.
     pub size: u64,
     /// What it takes on disk, in bytes.
@@ -63,6 +71,7 @@ impl File {
     fn of(path: &Path, metadata: &Metadata) -> Self {
         Self {
             path: path.to_owned(),
+            within: None,
             size: metadata.len(),
             // The kernel counts blocks in units of 512 bytes, whatever the file system's are.
             allocated: metadata.blocks() * 512,

@@ -4,10 +4,10 @@
 //! content is durable. A name therefore never leads to something that is missing, killed or not.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::ops::AddAssign;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use rayon::prelude::*;
@@ -15,13 +15,14 @@ use serde::Serialize;
 
 use crate::catalog::Catalog;
 use crate::digest::{Digest, Hasher};
-use crate::disk::{self, Destination, File, Look, Share, Shared};
+use crate::disk::{self, Aside, Destination, File, Look, Share, Shared};
 use crate::finding::{self, Finding, Kind};
 use crate::layout::{Content, Entry, Stage};
 use crate::manifest::MAX_MANIFEST_BYTES;
 use crate::plan::{Placement, Plan, SmallFile};
 use crate::tally::Tally;
 use crate::text::shown;
+use crate::verify::Verdict;
 use crate::work;
 
 /// How to do it.
@@ -30,6 +31,8 @@ pub struct Means<'a> {
     pub share: Share,
     /// Whether a copy is hashed while it is made.
     pub verifies: bool,
+    /// Whether copies get their places only when all of them are complete.
+    pub holds_back: bool,
     /// Is told of every place that got its blob.
     pub on_placed: &'a (dyn Fn() + Sync),
 }
@@ -72,23 +75,39 @@ pub struct Spoiled {
     pub faults: Vec<Finding>,
 }
 
+impl Spoiled {
+    /// Takes in what was found of files before anything was copied.
+    pub fn add(&mut self, verdicts: &HashMap<Digest, Verdict>) {
+        for (digest, verdict) in verdicts {
+            self.faults.extend(verdict.faults.iter().cloned());
+            if verdict.sound.is_empty() {
+                self.digests.insert(*digest);
+            }
+        }
+    }
+}
+
 /// Puts all content in place that no name points at yet.
 ///
 /// # Errors
 /// When the destination cannot be written.
 pub fn content(plan: &Plan, destination: &Destination, means: &Means) -> Result<(Outcome, Spoiled)> {
-    plan.folders.par_iter().try_for_each(|folder| destination.create_folder(folder))?;
     let placed =
         work::largest_first(&plan.placements, |placement| placement.size, |it| place(it, destination, means));
     let mut outcome = Outcome::default();
     let mut spoiled = Spoiled::default();
+    let mut held_back = Vec::new();
     for (placement, placed) in plan.placements.iter().zip(placed) {
-        let Placed { outcome: placed, faults, is_whole } = placed?;
+        let Placed { outcome: placed, faults, is_whole, aside } = placed?;
         outcome += placed;
         spoiled.faults.extend(faults);
+        held_back.extend(aside);
         if !is_whole {
             spoiled.digests.insert(placement.digest);
         }
+    }
+    if spoiled.digests.is_empty() {
+        held_back.into_par_iter().try_for_each(|aside| destination.place(aside).map(drop))?;
     }
     Ok((outcome, spoiled))
 }
@@ -110,6 +129,7 @@ pub fn names(
     if plan.is_done() {
         return Ok(outcome);
     }
+    plan.folders.par_iter().try_for_each(|folder| destination.create_folder(folder))?;
     let mut stages = plan.files.as_slice();
     let mut write_until = |last: Stage| -> Result<()> {
         let (now, later) = stages.split_at(stages.partition_point(|file| file.stage <= last));
@@ -171,6 +191,19 @@ fn publish(plan: &Plan, catalog: &Catalog, destination: &Destination) -> Result<
     Ok(plan.wholes.values().map(|files| files.len() as u64).sum())
 }
 
+/// Takes names away, each with its folder, in one step each.
+///
+/// # Errors
+/// When the destination cannot be written.
+pub fn remove<'p>(folders: impl Iterator<Item = &'p PathBuf>, destination: &Destination) -> Result<()> {
+    let mut is_any = false;
+    for folder in folders {
+        destination.remove_folder(folder)?;
+        is_any = true;
+    }
+    if is_any { destination.sync() } else { Ok(()) }
+}
+
 /// The bytes of a small file.
 fn bytes(file: &SmallFile, catalog: &Catalog) -> Result<Vec<u8>> {
     match file.content {
@@ -194,7 +227,7 @@ fn manifest(digest: Digest, catalog: &Catalog) -> Result<Vec<u8>> {
     }
     let files = catalog.blobs.get(&digest).map(|blob| blob.files.as_slice()).unwrap_or_default();
     for file in files {
-        let read = disk::read_small(&file.path, MAX_MANIFEST_BYTES);
+        let read = file.read_small(MAX_MANIFEST_BYTES);
         if let Some(bytes) = read.with_context(|| format!("cannot read {}", shown(&file.path)))?
             && Digest::of(digest.algorithm(), &bytes) == digest
         {
@@ -208,13 +241,15 @@ fn manifest(digest: Digest, catalog: &Catalog) -> Result<Vec<u8>> {
 struct Placed {
     outcome: Outcome,
     faults: Vec<Finding>,
-    /// Whether it is in all its places.
+    /// Whether it is in all its places, or will be with what is held back.
     is_whole: bool,
+    aside: Vec<Aside>,
 }
 
 /// Puts one blob into all its places: shared where possible, and copied once where not.
 fn place(placement: &Placement, destination: &Destination, means: &Means) -> Result<Placed> {
-    let mut placed = Placed { outcome: Outcome::default(), faults: Vec::new(), is_whole: true };
+    let mut placed =
+        Placed { outcome: Outcome::default(), faults: Vec::new(), is_whole: true, aside: Vec::new() };
     let mut sound = placement.sound.clone();
     let mut unread = placement.unread.clone();
     for target in &placement.targets {
@@ -236,9 +271,13 @@ fn place(placement: &Placement, destination: &Destination, means: &Means) -> Res
                     placed.is_whole = false;
                     return Ok(placed);
                 };
-                placed.outcome.copied.add(copied.size);
-                // The copy lies on the destination's own file system: its siblings can be links to it.
-                sound.insert(0, copied);
+                placed.outcome.copied.add(placement.size);
+                if means.holds_back {
+                    placed.aside.push(copied);
+                } else {
+                    // The copy lies on the destination's own file system: its siblings can be links to it.
+                    sound.insert(0, destination.place(copied)?);
+                }
             }
         }
         (means.on_placed)();
@@ -260,14 +299,14 @@ fn copy(
     destination: &Destination,
     means: &Means,
     placed: &mut Placed,
-) -> Result<Option<File>> {
+) -> Result<Option<Aside>> {
     let Sources { sound, unread } = sources;
     let candidates: Vec<File> = sound.iter().chain(unread.iter()).cloned().collect();
     for source in candidates {
         let hasher = RefCell::new(means.verifies.then(|| Hasher::new(digest.algorithm())));
         let mut found = None;
         let copied = destination.copy(
-            &source.path,
+            &source,
             target,
             |piece| hasher.borrow_mut().iter_mut().for_each(|hasher| hasher.update(piece)),
             |length| {
@@ -279,12 +318,7 @@ fn copy(
             placed.outcome.hashed.add(source.size);
         }
         match copied {
-            disk::Copy::Done => {
-                let Look::File(file) = disk::look(target)? else {
-                    bail!("{} vanished while it was being written", shown(target))
-                };
-                return Ok(Some(file));
-            }
+            disk::Copy::Done(aside) => return Ok(Some(aside)),
             disk::Copy::Refused => placed.faults.push(match found {
                 Some(found) => finding::corrupt(&source.path, digest, found),
                 None => Finding::at(Kind::WrongSize, &source.path).of(digest).expected(source.size),

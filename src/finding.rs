@@ -129,6 +129,16 @@ kinds! {
     InvalidLink => Error, "invalid link", "push the image again, or remove the link";
     /// Another layout below a tree of image folders, which was not read.
     UnreadLayout => Error, "another layout inside this tree, not read", "name it as a source of its own";
+    /// A package that is not as it was written.
+    DamagedPackage => Error, "damaged or altered package", "copy the package again from where it came from";
+    /// A package of a format that this program does not know.
+    UnknownPackage => Error, "package of another format", "use the version of bundle that wrote it, or a newer one";
+    /// A volume of a package that is not there.
+    MissingVolume => Error, "missing volume", "copy it beside the others";
+    /// A volume of a package that is not as it was written.
+    DamagedVolume => Error, "damaged volume", "copy this volume again from where it came from";
+    /// Content that a package relies on, and the site does not have.
+    MissingBase => Error, "wrong base: content that the package relies on is not there", "apply the packages before this one, or one that was made against this site's inventory";
     /// An image folder that a copy began and did not finish.
     IncompleteImage => Warning, "incomplete image folder, left out", "copy the image again if it is wanted";
     /// A folder of an image below another image's folder.
@@ -237,6 +247,12 @@ impl Finding {
     pub fn breaks(mut self, image: &Reference) -> Self {
         self.images.insert(image.clone());
         self
+    }
+
+    /// The same, where other content took its place.
+    #[must_use]
+    pub fn healed(self) -> Self {
+        Self { severity: Severity::Warning, healed: true, ..self }
     }
 
     /// Whether it costs an image.

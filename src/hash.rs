@@ -1,10 +1,9 @@
 //! The digest of a file, of any length, in constant memory.
 
 use std::io;
-use std::path::Path;
 
 use crate::digest::{Algorithm, Digest, Hasher};
-use crate::disk;
+use crate::disk::File;
 
 /// Is told how many more bytes were hashed.
 pub type OnBytes<'a> = &'a (dyn Fn(u64) + Sync);
@@ -13,9 +12,9 @@ pub type OnBytes<'a> = &'a (dyn Fn(u64) + Sync);
 ///
 /// # Errors
 /// When it cannot be read, or is no regular file.
-pub fn digest_of(path: &Path, algorithm: Algorithm, on_bytes: OnBytes) -> io::Result<(Digest, u64)> {
+pub fn digest_of(file: &File, algorithm: Algorithm, on_bytes: OnBytes) -> io::Result<(Digest, u64)> {
     let mut hasher = Hasher::new(algorithm);
-    let length = disk::stream(path, |piece| {
+    let length = file.stream(|piece| {
         hasher.update(piece);
         on_bytes(piece.len() as u64);
         Ok(())

@@ -6,6 +6,9 @@
 mod claim;
 mod dir;
 mod find;
+pub mod graph;
+pub mod inventory;
+pub mod package;
 mod registry;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +17,7 @@ use anyhow::Result;
 
 pub use dir::Dir;
 pub use find::{Tree, open, open_all, open_below};
+pub use package::Package;
 pub use registry::Registry;
 
 use crate::catalog::Catalog;
@@ -22,7 +26,7 @@ use crate::finding::Finding;
 use crate::reference::Reference;
 
 /// Every layout there is, in the order in which they are tried.
-pub static LAYOUTS: &[&dyn Layout] = &[&Registry, &Dir];
+pub static LAYOUTS: &[&dyn Layout] = &[&Package, &Registry, &Dir];
 
 /// A way in which images lie on disk.
 pub trait Layout: Sync {
@@ -40,6 +44,11 @@ pub trait Layout: Sync {
     /// # Errors
     /// When the system refuses to say.
     fn is_top(&self, path: &Path) -> Result<bool>;
+
+    /// Whether what it recognises is this and nothing else, whatever else it looks like.
+    fn is_nothing_else(&self) -> bool {
+        false
+    }
 
     /// Reads what is below a root that [`Layout::recognise`] found; wrong data becomes findings.
     ///

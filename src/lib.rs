@@ -16,7 +16,7 @@
 //! | the rim | [`layout`]: one codec a file |
 //! | what is wanted | [`names`], [`select`] |
 //! | what is sound | [`hash`], [`verify`] (files), [`damage`] (images), [`present`] (the destination), [`audit`] (a whole tree) |
-//! | what is done | [`plan`], [`space`] (whether it fits), [`execute`] |
+//! | what is done | [`plan`], [`space`] (whether it fits), [`execute`], [`pack`] |
 //! | what is said | [`stats`], [`report`], [`progress`] |
 //! | the sentences | [`commands`], [`cli`], [`interrupt`] |
 
@@ -46,6 +46,7 @@ pub mod audit;
 pub mod plan;
 pub mod space;
 pub mod execute;
+pub mod pack;
 
 pub mod stats;
 pub mod report;

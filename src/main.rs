@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     interrupt::give_way();
     match ending {
         Ok(Ending::Sound) => ExitCode::SUCCESS,
+        Ok(Ending::Different) => ExitCode::from(1),
         Ok(Ending::Faulty) => ExitCode::from(4),
         Err(error) => {
             let message = format!("error: {error:#}");

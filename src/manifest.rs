@@ -7,7 +7,9 @@ mod json;
 mod parse;
 mod signed;
 
+use std::convert::Infallible;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -86,8 +88,19 @@ impl Serialize for Platform {
     }
 }
 
+impl FromStr for Platform {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let mut parts = text.splitn(3, '/').map(Into::into);
+        let mut part = || -> Box<str> { parts.next().unwrap_or_default() };
+        Ok(Self { os: part(), architecture: part(), variant: part() })
+    }
+}
+
 /// What a manifest is, whatever its bytes are called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A single image: docker schema 2.
     DockerManifest,

@@ -6,7 +6,6 @@ use rayon::prelude::*;
 
 use crate::catalog::Catalog;
 use crate::digest::Digest;
-use crate::disk;
 use crate::manifest::{self, Platform};
 use crate::reference::Reference;
 
@@ -17,15 +16,7 @@ const MAX_CONFIG_BYTES: u64 = 4 << 20;
 /// configuration names. What says nothing, or `unknown` as attestations do, is left out.
 #[must_use]
 pub fn platforms(catalog: &Catalog) -> BTreeMap<&Reference, BTreeSet<Platform>> {
-    let mut known: HashMap<Digest, Platform> = HashMap::new();
-    for child in catalog.manifests.values().flat_map(|manifest| &manifest.manifests) {
-        if let Some(platform) = &child.platform {
-            known.insert(child.digest, platform.clone());
-        }
-    }
-    let untold = catalog.manifests.par_iter().filter(|(digest, _)| !known.contains_key(digest));
-    let read: Vec<_> = untold.filter_map(|(digest, _)| Some((*digest, read(catalog, digest)?))).collect();
-    known.extend(read);
+    let known = platforms_of_manifests(catalog);
     let of_image = |digest| -> BTreeSet<Platform> {
         let manifests = catalog.closure(digest).manifests;
         let platforms = manifests.iter().filter_map(|(digest, _)| known.get(digest));
@@ -34,9 +25,25 @@ pub fn platforms(catalog: &Catalog) -> BTreeMap<&Reference, BTreeSet<Platform>> 
     catalog.images.par_iter().map(|(reference, image)| (reference, of_image(image.digest))).collect()
 }
 
+/// Tells what each manifest runs on, where anything says it.
+#[must_use]
+pub fn platforms_of_manifests(catalog: &Catalog) -> HashMap<Digest, Platform> {
+    let mut known: HashMap<Digest, Platform> =
+        catalog.platforms.iter().map(|(digest, platform)| (*digest, platform.clone())).collect();
+    for child in catalog.manifests.values().flat_map(|manifest| &manifest.manifests) {
+        if let Some(platform) = &child.platform {
+            known.insert(child.digest, platform.clone());
+        }
+    }
+    let untold = catalog.manifests.par_iter().filter(|(digest, _)| !known.contains_key(digest));
+    let read: Vec<_> = untold.filter_map(|(digest, _)| Some((*digest, read(catalog, digest)?))).collect();
+    known.extend(read);
+    known
+}
+
 fn read(catalog: &Catalog, manifest: &Digest) -> Option<Platform> {
     let config = catalog.manifests.get(manifest)?.config.as_ref()?;
     let file = catalog.blobs.get(&config.digest)?.files.first()?;
-    let bytes = disk::read_small(&file.path, MAX_CONFIG_BYTES).ok()??;
+    let bytes = file.read_small(MAX_CONFIG_BYTES).ok()??;
     manifest::platform_of_config(&bytes)
 }

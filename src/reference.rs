@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::Digest;
 
@@ -53,6 +53,32 @@ impl fmt::Display for Reference {
             Identifier::Tag(tag) => write!(f, "{}:{tag}", self.repository),
             Identifier::Digest(digest) => write!(f, "{}@{digest}", self.repository),
         }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = String;
+
+    /// Reads a name without a host, as this program writes it: only the part behind the last `:` or `@` is no
+    /// part of the repository.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (repository, identifier) = match (text.rsplit_once('@'), text.rsplit_once(':')) {
+            (Some((repository, digest)), _) => {
+                (repository, Identifier::Digest(digest.parse().map_err(|error| format!("{error}"))?))
+            }
+            (None, Some((repository, tag))) => {
+                (repository, Identifier::Tag(tag.parse().map_err(|error| format!("{error}"))?))
+            }
+            (None, None) => return Err(format!("{text:?} has neither a tag nor a digest")),
+        };
+        let repository = repository.parse().map_err(|error| format!("{error}"))?;
+        Ok(Self { host: None, repository, identifier })
+    }
+}
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::parsed(deserializer)
     }
 }
 

@@ -1,7 +1,10 @@
 //! What people and programs read: text and JSON. Numbers and names come in, nothing is found out here.
 
+mod application;
 mod conversion;
+mod difference;
 mod findings;
+mod packing;
 mod stats;
 mod text;
 mod verification;
@@ -11,10 +14,13 @@ use std::io::{self, Write};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-pub use conversion::Conversion;
+pub use application::{Application, Move};
+pub use conversion::{Conversion, Planned};
+pub use difference::Difference;
 pub use findings::Findings;
+pub use packing::Packing;
 pub use stats::{BaseStats, Stats, TreeStats};
-pub use text::{bytes, rate};
+pub use text::{bytes, count, rate};
 pub use verification::{Checked, Repaired, Verification, VerifiedTree};
 
 /// Which of the two a person asked for.
@@ -37,10 +43,17 @@ pub trait Report: Serialize {
 /// # Errors
 /// When standard output cannot be written for another reason.
 pub fn print(report: &impl Report, format: Format) -> Result<()> {
-    let text = match format {
+    print_text(&match format {
         Format::Text => report.text(),
         Format::Json => serde_json::to_string_pretty(report)? + "\n",
-    };
+    })
+}
+
+/// Prints a document to standard output, as [`print`].
+///
+/// # Errors
+/// As [`print`].
+pub fn print_text(text: &str) -> Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to standard output"),

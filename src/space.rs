@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use crate::catalog::Catalog;
@@ -111,7 +111,7 @@ impl Volume {
     fn take(&mut self, placement: &Placement, targets: u64, share: Share) {
         let source = placement.sound.iter().chain(&placement.unread).next();
         let can_link = source.is_some_and(|source| self.links.take(source));
-        let is_near = source.is_some_and(|source| self.links.is_on_device(source));
+        let is_near = source.is_some_and(|source| source.within.is_none() && self.links.is_on_device(source));
         let clones = self.may_clone && is_near && share != Share::Copy;
         let files = match share {
             Share::Auto | Share::HardLink if can_link => 0,
@@ -173,8 +173,24 @@ impl Volume {
                 demand.inodes
             ));
         }
-        let short = short.join("\n  ") + "\n  nothing was written";
-        Err(io::Error::new(io::ErrorKind::StorageFull, short))
-            .with_context(|| format!("not enough room at {}", shown(&self.folder)))
+        Err(too_little(&self.folder, &short.join("\n  ")))
     }
+}
+
+/// Makes sure that there is room for one file of this many bytes.
+///
+/// # Errors
+/// When there is not, or the file system refuses to say.
+pub fn check_bytes(path: &Path, needed: u64) -> Result<()> {
+    let Room { bytes, .. } = Room::at(path)?;
+    if needed <= bytes {
+        return Ok(());
+    }
+    let missing = needed - bytes;
+    Err(too_little(path, &format!("{needed} bytes are needed, {bytes} are free, {missing} are missing")))
+}
+
+fn too_little(path: &Path, short: &str) -> anyhow::Error {
+    let full = io::Error::new(io::ErrorKind::StorageFull, format!("{short}\n  nothing was written"));
+    anyhow::Error::new(full).context(format!("not enough room at {}", shown(path)))
 }

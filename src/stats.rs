@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
-pub use patch::{Patch, patch};
+pub use patch::{ImageChange, Patch, changes, patch};
 
 use crate::catalog::Catalog;
 use crate::digest::Digest;
@@ -84,7 +84,7 @@ pub fn weigh(catalogs: &[(&Catalog, &BTreeMap<&Reference, BTreeSet<Platform>>)])
         for (digest, blob) in &catalog.blobs {
             for file in &blob.files {
                 contents.entry(*digest).or_insert(file.size);
-                paths.insert(file.path.as_path());
+                paths.insert((file.path.as_path(), file.inode.offset));
                 if inodes.insert(file.inode) {
                     weight.disk_bytes = weight.disk_bytes.saturating_add(file.size);
                     weight.allocated_bytes = weight.allocated_bytes.saturating_add(file.allocated);
@@ -104,19 +104,8 @@ pub fn weigh(catalogs: &[(&Catalog, &BTreeMap<&Reference, BTreeSet<Platform>>)])
 /// What an image weighs with its own copy of everything.
 fn own_copies(catalog: &Catalog, image: Digest) -> Tally {
     let mut tally = Tally::default();
-    contents(catalog, image).values().for_each(|size| tally.add(*size));
+    catalog.contents_of(image).values().for_each(|size| tally.add(*size));
     tally
-}
-
-/// All content that an image needs, with its sizes.
-fn contents(catalog: &Catalog, image: Digest) -> BTreeMap<Digest, u64> {
-    let closure = catalog.closure(image);
-    let manifests = closure
-        .manifests
-        .iter()
-        .filter_map(|(digest, _)| Some((*digest, catalog.manifests.get(digest)?.size)));
-    let blobs = closure.blobs.iter().map(|(digest, descriptor)| (*digest, catalog.size_of(descriptor)));
-    manifests.chain(blobs).collect()
 }
 
 /// What the images of a catalog need: each with its own copy, and each content once.
@@ -134,7 +123,7 @@ pub fn need(catalog: &Catalog) -> Need {
     let mut need = Need::default();
     let mut unique = BTreeMap::new();
     for image in catalog.images.values() {
-        let contents = contents(catalog, image.digest);
+        let contents = catalog.contents_of(image.digest);
         contents.values().for_each(|size| need.logical.add(*size));
         unique.extend(contents);
     }
@@ -181,7 +170,7 @@ pub fn weigh_images(
     let needs: Vec<_> = catalog
         .images
         .iter()
-        .map(|(reference, image)| (reference, contents(catalog, image.digest)))
+        .map(|(reference, image)| (reference, catalog.contents_of(image.digest)))
         .collect();
     let mut shared: BTreeMap<Digest, (u64, BTreeSet<&Reference>)> = BTreeMap::new();
     for (reference, contents) in &needs {

@@ -1,8 +1,12 @@
 //! Names from outside as text: harmless on a terminal, valid in JSON.
 
+use std::borrow::Cow;
+use std::fmt::Display;
 use std::path::Path;
+use std::str::FromStr;
 
-use serde::Serializer;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serializer};
 
 /// Text with everything escaped that could move a cursor, recolour a screen or turn a line around.
 #[must_use]
@@ -30,6 +34,19 @@ pub fn shown(path: &Path) -> String {
 /// As the serializer.
 pub fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
+}
+
+/// Reads a value that a document spells as text.
+///
+/// # Errors
+/// When it is no text, or the text is not such a value.
+pub fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = Cow::<str>::deserialize(deserializer)?;
+    text.parse().map_err(D::Error::custom)
 }
 
 #[cfg(test)]

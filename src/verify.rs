@@ -113,7 +113,7 @@ fn check(
     if depth == Depth::Sizes {
         return Ok(());
     }
-    let (found, length) = digest_of(&file.path, digest.algorithm(), on_bytes)
+    let (found, length) = digest_of(file, digest.algorithm(), on_bytes)
         .map_err(|error| finding::unreadable(&file.path, &error).of(digest))?;
     hashed.add(length);
     if found == digest { Ok(()) } else { Err(finding::corrupt(&file.path, digest, found)) }

@@ -1,25 +1,24 @@
 //! `to-registry` and `to-dir`: every image of a source, verified, into another layout.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use super::{Ending, Writing, conclude, open};
+use super::choose::{Chosen, choose};
+use super::{Ending, Wanted, Writing, conclude, open, open_source};
 use crate::catalog::Catalog;
 use crate::damage::{self, Damage};
 use crate::digest::Digest;
 use crate::disk::{self, Destination, Share};
 use crate::execute::{self, Means};
 use crate::finding::{Finding, Kind};
-use crate::layout::{self, Content, Entry, Layout, Scan, Tree};
-use crate::names::{self, HostRule};
+use crate::layout::{Content, Entry, Layout, Tree};
 use crate::plan::{self, Plan};
 use crate::present::{self, Present};
 use crate::progress::Progress;
 use crate::report::{self, Format};
-use crate::select::Selection;
 use crate::space;
 use crate::stats::need;
 use crate::tally::{Tally, sum};
@@ -34,12 +33,8 @@ pub struct Conversion<'a> {
     pub destination: &'a Path,
     /// How to lay it out.
     pub target: &'static dyn Layout,
-    /// Which images.
-    pub selection: &'a Selection,
-    /// Whether images without a tag are left out.
-    pub tagged_only: bool,
-    /// What becomes of hosts.
-    pub hosts: HostRule,
+    /// Which images, under which names.
+    pub wanted: Wanted<'a>,
     /// How blobs may be shared.
     pub share: Share,
     /// Whether every byte is hashed.
@@ -62,8 +57,10 @@ pub struct Conversion<'a> {
 /// When the source is no tree of images, or the destination cannot be written.
 pub fn convert(asked: &Conversion) -> Result<Ending> {
     let mut report = report::Conversion::of(asked.source, asked.destination, asked.is_dry_run);
-    let Tree { root: tree_root, scan, .. } = layout::open(asked.source)?;
-    let (mut catalog, mut faults) = choose(asked, scan, &mut report)?;
+    let Tree { root: tree_root, scan, .. } = open_source(asked.source)?;
+    let Chosen { mut catalog, findings: mut faults, untagged_left_out } =
+        choose(scan, &asked.wanted, asked.target)?;
+    report.untagged_left_out = untagged_left_out;
     let root = asked.target.destination(asked.destination)?;
     if let Some(link) = disk::link_between(asked.destination, &root.join("below")) {
         bail!("{} is a symbolic link\n  hint: name the folder that it leads to", shown(&link));
@@ -136,7 +133,7 @@ impl Goal {
 }
 
 /// Refuses trees that lie inside one another: whoever reads the outer one would come upon the inner.
-fn keep_apart(source: &Path, source_root: &Path, destination_root: &Path) -> Result<()> {
+pub(super) fn keep_apart(source: &Path, source_root: &Path, destination_root: &Path) -> Result<()> {
     let [source, source_root, root] = [source, source_root, destination_root].map(disk::resolved);
     let (source, source_root, root) = (source?, source_root?, root?);
     if source_root == root {
@@ -155,30 +152,6 @@ fn keep_apart(source: &Path, source_root: &Path, destination_root: &Path) -> Res
     )
 }
 
-/// Leaves the wanted images of the source, under the names that they will have.
-fn choose(
-    asked: &Conversion,
-    scan: Scan,
-    report: &mut report::Conversion,
-) -> Result<(Catalog, Vec<Finding>)> {
-    let Scan { catalog, mut findings } = scan;
-    let (catalog, renamed) = names::rename(catalog, asked.hosts, asked.target);
-    findings.extend(renamed);
-    findings.retain(|finding| asked.selection.concerns(finding));
-    asked.selection.check([&catalog], &findings)?;
-    let catalog = asked.selection.choose(catalog);
-    if !asked.tagged_only {
-        return Ok((catalog, findings));
-    }
-    // What only a digest names comes along where it is about an image that does.
-    let tagged = catalog.images.keys().filter(|reference| reference.is_tagged()).cloned().collect();
-    let kept = catalog.with_referrers(tagged);
-    let left_out: BTreeSet<_> =
-        catalog.images.keys().filter(|reference| !kept.contains(reference)).cloned().collect();
-    report.untagged_left_out = left_out.len() as u64;
-    Ok((catalog.without(&left_out, &BTreeSet::new()), findings))
-}
-
 /// Verifies every blob that has to be at the destination, there or in the source.
 fn check(
     asked: &Conversion,
@@ -187,7 +160,11 @@ fn check(
     goal: &Goal,
     report: &mut report::Conversion,
 ) -> Result<HashMap<Digest, Verdict>> {
-    let is_far = || disk::is_one_mount(asked.source, root).map(|is_one| !is_one);
+    let mut files = catalog.blobs.values().flat_map(|blob| &blob.files);
+    let mut is_far = || {
+        let is_packed = files.any(|file| file.within.is_some());
+        Ok::<_, anyhow::Error>(is_packed || !disk::is_one_mount(asked.source, root)?)
+    };
     let depth = match asked.share {
         _ if asked.is_dry_run || !asked.verifies => Depth::Sizes,
         Share::HardLink => Depth::Bytes,
@@ -236,7 +213,8 @@ fn place(
     report: &mut report::Conversion,
 ) -> Result<Option<Damage>> {
     let bar = asked.progress.blobs("placing", report.planned.blobs.files);
-    let means = Means { share: asked.share, verifies: asked.verifies, on_placed: &|| bar.add(1) };
+    let means =
+        Means { share: asked.share, verifies: asked.verifies, holds_back: false, on_placed: &|| bar.add(1) };
     let (outcome, spoiled) = execute::content(plan, destination, &means)?;
     report.verified += outcome.hashed;
     report.outcome += outcome;

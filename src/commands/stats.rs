@@ -8,6 +8,7 @@ use super::{Ending, conclude};
 use crate::catalog::Catalog;
 use crate::damage;
 use crate::finding::Finding;
+use crate::layout::inventory::open_base;
 use crate::layout::{self, Tree};
 use crate::platforms::platforms;
 use crate::report::{BaseStats, Format, Stats, TreeStats};
@@ -36,10 +37,10 @@ pub fn stats(asked: &Statistics) -> Result<Ending> {
     } else {
         layout::open_all(asked.paths)?
     };
-    let mut bases = layout::open_all(asked.bases)?;
+    let bases: Vec<Catalog> = asked.bases.iter().map(|base| Ok(open_base(base)?.0)).collect::<Result<_>>()?;
     let scanned: Vec<Finding> = trees.iter().flat_map(|tree| tree.scan.findings.iter().cloned()).collect();
     asked.selection.check(trees.iter().map(|tree| &tree.scan.catalog), &scanned)?;
-    for tree in trees.iter_mut().chain(&mut bases) {
+    for tree in &mut trees {
         tree.scan.findings.retain(|finding| asked.selection.concerns(finding));
         tree.scan.catalog = asked.selection.choose(std::mem::take(&mut tree.scan.catalog));
     }
@@ -53,7 +54,8 @@ pub fn stats(asked: &Statistics) -> Result<Ending> {
         let weight = weigh(std::slice::from_ref(weighed));
         TreeStats { path: tree.path.clone(), layout: tree.layout.name(), weight, per_image, shared_layers }
     };
-    let base_catalogs: Vec<&Catalog> = bases.iter().map(|tree| &tree.scan.catalog).collect();
+    let bases: Vec<Catalog> = bases.into_iter().map(|base| asked.selection.choose(base)).collect();
+    let base_catalogs: Vec<&Catalog> = bases.iter().collect();
     let stats = Stats {
         schema: "bundle.stats/1",
         trees: trees.iter().zip(&weighed).map(of_tree).collect(),
@@ -72,6 +74,9 @@ pub fn stats(asked: &Statistics) -> Result<Ending> {
 fn faults(tree: &mut Tree) -> Vec<Finding> {
     let findings = std::mem::take(&mut tree.scan.findings);
     let catalog = &tree.scan.catalog;
-    let largest = |digest: &_| catalog.blobs.get(digest)?.files.iter().map(|file| file.size).max();
+    let largest = |digest: &_| {
+        let files = catalog.blobs.get(digest).map(|blob| blob.files.as_slice()).unwrap_or_default();
+        files.iter().map(|file| file.size).max().or_else(|| catalog.elsewhere.get(digest).copied())
+    };
     damage::assess(catalog, findings, &largest).findings
 }

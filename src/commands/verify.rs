@@ -125,7 +125,11 @@ fn repair_from(
     // By clone or copy: what repairs a tree must not tie it to another.
     let share = Share::Reflink;
     space::check(&plan, source, share)?;
-    execute::content(&plan, destination, &Means { share, verifies: true, on_placed: &|| {} })?;
+    execute::content(
+        &plan,
+        destination,
+        &Means { share, verifies: true, holds_back: false, on_placed: &|| {} },
+    )?;
     execute::names(&plan, &entries, source, destination)?;
     Ok(repaired)
 }

@@ -128,6 +128,18 @@ impl Destination {
         }
     }
 
+    /// Removes a folder, which is gone in one step: it is renamed aside, and removed there.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn remove_folder(&self, path: &Path) -> Result<()> {
+        let remove = || {
+            let aside = self.folder_aside(path)?;
+            fs::rename(path, aside.path().join("removed"))
+        };
+        remove().with_context(|| format!("cannot remove {}", shown(path)))
+    }
+
     /// Makes all that was written so far durable.
     ///
     /// # Errors
@@ -144,6 +156,11 @@ impl Destination {
             durable(&folder, path)?;
         }
         durable(&self.folder, &self.root)
+    }
+
+    /// Removes what is left aside, before the folder itself gets another name.
+    pub(super) fn clear_staging(&self) {
+        self.volumes.iter().for_each(Volume::end);
     }
 
     /// Runs `work`, and once more, with the folder of `path` created, if something was missing.

@@ -150,7 +150,8 @@ impl Links {
     /// Whether `file` can get a name there. Limits that only show when they are reached do not count.
     #[must_use]
     pub fn take(&self, file: &File) -> bool {
-        self.is_on_device(file)
+        file.within.is_none()
+            && self.is_on_device(file)
             && (!self.is_ambiguous || mount_of(&file.path).is_ok_and(|mount| mount == self.mount))
             && is_permitted(file)
     }

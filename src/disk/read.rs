@@ -69,7 +69,7 @@ pub fn what_is_no_file(error: &io::Error) -> Option<&'static str> {
 }
 
 /// Opens a regular file for reading; never waits for a pipe's other end, never follows a symbolic link.
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     if !file.metadata()?.is_file() {
@@ -83,29 +83,64 @@ fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// When it cannot be opened or read, or is no regular file.
 pub fn read_small(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= most).then_some(bytes))
+    read_up_to(open(path)?, most)
 }
 
-/// Reads a file of any length through a window, piece by piece; returns how many bytes it had.
+/// Reads the first bytes of a file, `most` of them if it has so many.
 ///
 /// # Errors
-/// When it cannot be opened or read, or when `piece` fails.
-pub fn stream(path: &Path, mut piece: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
-    let mut file = open(path)?;
-    with_window(|window| {
-        let mut length = 0;
-        loop {
-            match file.read(window) {
-                Ok(0) => return Ok(length),
-                Ok(count) => {
-                    piece(&window[..count])?;
-                    length += count as u64;
+/// As [`read_small`].
+pub fn read_beginning(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+impl super::File {
+    /// Opens its content for reading.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is no regular file.
+    fn open(&self) -> io::Result<Box<dyn Read>> {
+        Ok(match &self.within {
+            None => Box::new(open(&self.path)?),
+            Some(extent) => Box::new(extent.open(self.size)),
+        })
+    }
+
+    /// Reads its content, if it is small; `Ok(None)` when it is longer than `most` bytes.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read, or is no regular file.
+    pub fn read_small(&self, most: u64) -> io::Result<Option<Vec<u8>>> {
+        read_up_to(self.open()?, most)
+    }
+
+    /// Reads its content, of any length, through a window, piece by piece; returns how many bytes it had.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read, or when `piece` fails.
+    pub fn stream(&self, mut piece: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
+        let mut content = self.open()?;
+        with_window(|window| {
+            let mut length = 0;
+            loop {
+                match content.read(window) {
+                    Ok(0) => return Ok(length),
+                    Ok(count) => {
+                        piece(&window[..count])?;
+                        length += count as u64;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
             }
-        }
-    })
+        })
+    }
+}
+
+fn read_up_to(file: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
+use tempfile::TempPath;
 
-use super::{Destination, File, stream};
+use super::{Destination, File};
 use crate::text::shown;
 
 /// How content may be shared.
@@ -32,11 +33,18 @@ pub enum Shared {
     Cloned,
 }
 
+/// A copy that has no name yet; dropped, it is gone.
+#[derive(Debug)]
+pub struct Aside {
+    temporary: TempPath,
+    target: PathBuf,
+}
+
 /// What became of a copy.
 #[derive(Debug)]
 pub enum Copy {
-    /// It is in place.
-    Done,
+    /// It is complete, and can be put in its place.
+    Done(Aside),
     /// It was read to its end and not accepted; nothing is in place.
     Refused,
     /// Its source cannot be read; nothing is in place.
@@ -54,6 +62,14 @@ impl Destination {
     /// when `how` allows nothing else and the file system cannot.
     pub fn share(&self, source: &File, target: &Path, how: Share) -> Result<Option<Shared>> {
         let message = |what: &str| format!("cannot {what} {} to {}", shown(&source.path), shown(target));
+        if source.within.is_some() {
+            let reason = || io::Error::new(io::ErrorKind::Unsupported, "it is no file of its own");
+            return if how == Share::HardLink {
+                Err(reason()).with_context(|| message("link"))
+            } else {
+                Ok(None)
+            };
+        }
         if matches!(how, Share::Auto | Share::HardLink) {
             match self.link(source, target) {
                 Ok(()) => return Ok(Some(Shared::Linked)),
@@ -73,14 +89,14 @@ impl Destination {
         Ok(None)
     }
 
-    /// Copies the file `source` to `target`, showing every byte to `piece`; the copy appears only if `accept`
-    /// says so, given how many bytes there were.
+    /// Copies the file `source` for `target`, showing every byte to `piece`; the copy is kept only if `accept`
+    /// says so, given how many bytes there were, and has no name before it is [`placed`](Self::place).
     ///
     /// # Errors
     /// When writing fails.
     pub fn copy(
         &self,
-        source: &Path,
+        source: &File,
         target: &Path,
         mut piece: impl FnMut(&[u8]),
         accept: impl FnOnce(u64) -> bool,
@@ -88,20 +104,31 @@ impl Destination {
         let message = || format!("cannot write {}", shown(target));
         let mut temporary = self.temporary_for(target).with_context(message)?;
         let mut is_write_error = false;
-        let copied = stream(source, |bytes| {
+        let copied = source.stream(|bytes| {
             piece(bytes);
             temporary.as_file_mut().write_all(bytes).inspect_err(|_| is_write_error = true)
         });
         match copied {
             Ok(length) if accept(length) => {
                 self.ownership.give_file(temporary.as_file()).with_context(message)?;
-                self.put(temporary.into_temp_path(), target).with_context(message)?;
-                Ok(Copy::Done)
+                Ok(Copy::Done(Aside { temporary: temporary.into_temp_path(), target: target.to_owned() }))
             }
             Ok(_) => Ok(Copy::Refused),
             Err(error) if is_write_error => Err(error).with_context(message),
             Err(error) => Ok(Copy::Unreadable(error)),
         }
+    }
+
+    /// Puts a copy in its place, in one step, over whatever file is there; tells what lies there then.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn place(&self, copy: Aside) -> Result<File> {
+        let Aside { temporary, target } = copy;
+        let message = || format!("cannot write {}", shown(&target));
+        let metadata = fs::symlink_metadata(&temporary).with_context(message)?;
+        self.put(temporary, &target).with_context(message)?;
+        Ok(File::of(&target, &metadata))
     }
 
     /// Links, or replaces what is there by a link in one step.
@@ -127,6 +154,19 @@ impl Destination {
 fn link_unchanged(source: &File, target: &Path) -> io::Result<()> {
     fs::hard_link(&source.path, target)?;
     check_unchanged(source, target).inspect_err(|_| drop(fs::remove_file(target)))
+}
+
+impl File {
+    /// Fails if it is not as it was when it was looked at.
+    ///
+    /// # Errors
+    /// When it was changed or replaced, or is not there any more.
+    pub fn check_unchanged(&self) -> io::Result<()> {
+        match &self.within {
+            None => check_unchanged(self, &self.path),
+            Some(extent) => extent.check_unchanged(),
+        }
+    }
 }
 
 fn check_unchanged(source: &File, path: &Path) -> io::Result<()> {

@@ -18,12 +18,12 @@ use crate::text::shown;
 const PREFIX: &str = ".bundle-";
 const SUFFIX: &str = ".tmp";
 
-/// The staging folders of this process, and whether it ever opened a destination.
-static OPEN: Mutex<Open> = Mutex::new(Open { is_writing: false, folders: Vec::new() });
+/// What this process has made aside, and whether it ever began to write.
+static OPEN: Mutex<Open> = Mutex::new(Open { is_writing: false, aside: Vec::new() });
 
 struct Open {
     is_writing: bool,
-    folders: Vec<PathBuf>,
+    aside: Vec<PathBuf>,
 }
 
 /// A folder at which a file system begins, with its staging, once there is something to stage.
@@ -49,8 +49,15 @@ impl Volume {
         let made = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempdir_in(folder)?;
         // Where another thread was faster, ours goes away at once.
         let staging = self.staging.get_or_init(|| made).path();
-        open(|open| open.folders.push(staging.to_owned()));
+        remember(staging);
         Ok(staging)
+    }
+
+    /// Ends staging, with all that is in it.
+    pub(super) fn end(&self) {
+        if let Some(staging) = self.staging.get() {
+            remove(staging.path());
+        }
     }
 
     /// Removes the staging of runs that were killed.
@@ -82,17 +89,30 @@ pub(super) fn begin() {
     open(|open| open.is_writing = true);
 }
 
+/// Notes a file or folder that is made aside.
+pub(super) fn remember(path: &Path) {
+    open(|open| open.aside.push(path.to_owned()));
+}
+
+/// Forgets one that has its name now.
+pub(super) fn forget(path: &Path) {
+    open(|open| open.aside.retain(|aside| aside != path));
+}
+
+/// Removes a file or folder that was made aside, as far as that can be done.
+pub(super) fn remove(path: &Path) {
+    // What a thread puts there meanwhile stays, and is cleared by the next run.
+    let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
+    forget(path);
+}
+
 /// Removes what this process has in staging, as far as it can; says whether it was writing at all.
 ///
 /// It is for a process that is about to end: other threads may still be at work there.
 pub fn abandon() -> bool {
-    open(|open| {
-        for folder in open.folders.drain(..) {
-            // What a thread puts there meanwhile stays, and is cleared by the next run.
-            let _ = fs::remove_dir_all(folder);
-        }
-        open.is_writing
-    })
+    let (is_writing, aside) = open(|open| (open.is_writing, std::mem::take(&mut open.aside)));
+    aside.iter().for_each(|path| remove(path));
+    is_writing
 }
 
 fn open<T>(work: impl FnOnce(&mut Open) -> T) -> T {

@@ -51,11 +51,23 @@ pub(super) fn named_by_content(path: &Path, algorithm: Algorithm) -> Result<Name
 /// A finding, when it cannot be read, is another one or is none.
 pub(super) fn manifest(path: &Path, digest: Digest) -> Result<Manifest, Finding> {
     let bytes = bytes(path).map_err(|finding| finding.of(digest))?;
-    let found = Digest::of(digest.algorithm(), &bytes);
+    hold_to(path, &bytes, digest)
+}
+
+fn hold_to(path: &Path, bytes: &[u8], digest: Digest) -> Result<Manifest, Finding> {
+    let found = Digest::of(digest.algorithm(), bytes);
     if found != digest {
         return Err(finding::corrupt(path, digest, found));
     }
-    parse(path, &bytes).map_err(|finding| finding.of(digest))
+    parse(path, bytes).map_err(|finding| finding.of(digest))
+}
+
+/// As [`manifest`], of content that lies within another file.
+pub(super) fn manifest_in(file: &File, digest: Digest) -> Result<Manifest, Finding> {
+    let bytes =
+        file.read_small(MAX_MANIFEST_BYTES).map_err(|error| finding::unreadable(&file.path, &error))?;
+    let Some(bytes) = bytes else { return Err(too_long(&file.path).of(digest)) };
+    hold_to(&file.path, &bytes, digest)
 }
 
 /// What to say of a folder below `root` that cannot be walked.
@@ -66,12 +78,14 @@ pub(super) fn unwalkable(root: &Path, error: &walkdir::Error) -> Finding {
 fn bytes(path: &Path) -> Result<Vec<u8>, Finding> {
     match disk::read_small(path, MAX_MANIFEST_BYTES) {
         Ok(Some(bytes)) => Ok(bytes),
-        Ok(None) => {
-            let finding = Finding::at(Kind::InvalidManifest, path);
-            Err(finding.expected(format_args!("at most {MAX_MANIFEST_BYTES} bytes")).found("more"))
-        }
+        Ok(None) => Err(too_long(path)),
         Err(error) => Err(finding::unreadable(path, &error)),
     }
+}
+
+fn too_long(path: &Path) -> Finding {
+    let finding = Finding::at(Kind::InvalidManifest, path);
+    finding.expected(format_args!("at most {MAX_MANIFEST_BYTES} bytes")).found("more")
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Manifest, Finding> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::{LAYOUTS, Layout, Scan};
+use crate::disk::{self, Look};
 use crate::text::shown;
 
 /// A tree that was recognised and read.
@@ -25,12 +26,15 @@ pub struct Tree {
 /// # Errors
 /// When nothing is there, no layout or more than one recognises it, or its root cannot be read.
 pub fn open(path: &Path) -> Result<Tree> {
-    fs::read_dir(path).with_context(|| format!("cannot read {}", shown(path)))?;
+    // A folder that is not there, or not to be read, is worth another message than one without images.
+    if !matches!(disk::look(path)?, Look::File(_)) {
+        fs::read_dir(path).with_context(|| format!("cannot read {}", shown(path)))?;
+    }
     match recognise(path)?.as_slice() {
         [(layout, root)] => read(path, *layout, root),
         [] => bail!(
-            "{} holds no images\n  expected image folders as skopeo writes them (<repository>:<tag>/manifest.json) \
-             or registry storage (docker/registry/v2)",
+            "{} holds no images\n  expected image folders as skopeo writes them (<repository>:<tag>/manifest.json), \
+             registry storage (docker/registry/v2) or a package",
             shown(path)
         ),
         several => {
@@ -87,6 +91,9 @@ fn recognise(path: &Path) -> Result<Vec<(&'static dyn Layout, PathBuf)>> {
     for &layout in LAYOUTS {
         if let Some(root) = layout.recognise(path)? {
             found.push((layout, root));
+            if layout.is_nothing_else() {
+                break;
+            }
         }
     }
     Ok(found)

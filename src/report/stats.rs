@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Report;
-use super::text::{bytes, count, signed_bytes, table};
+use super::text::{bytes, count, short, signed_bytes, table};
 use crate::finding::Finding;
 use crate::reference::Reference;
 use crate::stats::{ImageWeight, Patch, Saving, SharedLayer, Weight};
@@ -126,9 +126,14 @@ fn weight(weight: &Weight) -> String {
 }
 
 fn base(base: &BaseStats) -> String {
-    let Patch { new, reused, images } = &base.patch;
     let paths: Vec<_> = base.paths.iter().map(|path| plain(path)).collect();
-    let mut text = format!("a patch against {}\n", paths.join(", "));
+    patch_text(&format!("a patch against {}", paths.join(", ")), &base.patch)
+}
+
+/// What a patch carries, and what becomes of the images.
+pub(super) fn patch_text(title: &str, patch: &Patch) -> String {
+    let Patch { new, reused, images } = patch;
+    let mut text = format!("{title}\n");
     let _ = writeln!(text, "  carries  {}, {}", count(new.files, "new blob"), bytes(new.bytes));
     let _ = writeln!(text, "  reuses   {}, {}", count(reused.files, "blob"), bytes(reused.bytes));
     let _ = writeln!(
@@ -151,11 +156,6 @@ fn base(base: &BaseStats) -> String {
     }));
     rows.extend(list("gone", &images.gone));
     text + &table(&rows)
-}
-
-/// A digest's beginning, enough to find it again.
-fn short(digest: &str) -> String {
-    digest.chars().take("sha256:".len() + 12).collect()
 }
 
 fn names(images: &BTreeSet<Reference>) -> String {

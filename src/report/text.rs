@@ -34,8 +34,14 @@ pub fn rate(count: u64, time: Duration) -> String {
 }
 
 /// `1 image`, `2 images`.
-pub(super) fn count(number: u64, noun: &str) -> String {
+#[must_use]
+pub fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// A digest's beginning, enough to find it again.
+pub(super) fn short(digest: &str) -> String {
+    digest.chars().take("sha256:".len() + 12).collect()
 }
 
 /// Rows as columns: the first to the left, the others to the right, the last as it is.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::contents;
 use crate::catalog::Catalog;
 use crate::digest::Digest;
 use crate::reference::{Reference, Repository};
@@ -53,16 +52,72 @@ pub fn patch(catalogs: &[&Catalog], bases: &[&Catalog]) -> Patch {
     let mut patch = Patch { images: compare(&names(catalogs), &names(bases)), ..Patch::default() };
     let mut needed: BTreeMap<Digest, u64> = BTreeMap::new();
     for catalog in catalogs {
-        for image in catalog.images.values() {
-            needed.extend(contents(catalog, image.digest));
-        }
+        needed.extend(catalog.contents());
     }
     for (digest, size) in needed {
-        let is_there = bases.iter().any(|base| base.blobs.contains_key(&digest));
+        // It has to be at every site that the patch is for.
+        let is_there = bases.iter().all(|base| base.blobs.contains_key(&digest));
         let tally = if is_there { &mut patch.reused } else { &mut patch.new };
         tally.add(size);
     }
     patch
+}
+
+/// What of one image the base does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageChange {
+    /// Its name.
+    pub image: Reference,
+    /// Its digest.
+    pub digest: Digest,
+    /// What it stands for in the base, if the base knows the name.
+    pub from: Option<Digest>,
+    /// The layers that the base lacks, in their order.
+    pub new_layers: Vec<Layer>,
+    /// All content that the base lacks: layers, configurations, manifests.
+    pub new: Tally,
+    /// All content that the base has.
+    pub reused: Tally,
+}
+
+/// A layer by its name and length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Layer {
+    /// Its name.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// Lists the images that the base does not have under the same name, and what of each is new.
+#[must_use]
+pub fn changes(catalog: &Catalog, base: &Catalog) -> Vec<ImageChange> {
+    let before = names(&[base]);
+    let mut changes = Vec::new();
+    for (reference, image) in &catalog.images {
+        let name = reference.without_host();
+        let from = before.get(&name).copied();
+        if from == Some(image.digest) {
+            continue;
+        }
+        let contents = catalog.contents_of(image.digest);
+        let (mut new, mut reused) = (Tally::default(), Tally::default());
+        for (digest, size) in &contents {
+            if base.blobs.contains_key(digest) { reused.add(*size) } else { new.add(*size) }
+        }
+        let mut seen = BTreeSet::new();
+        let manifests = catalog.closure(image.digest).manifests;
+        let layers = manifests
+            .iter()
+            .filter_map(|(digest, _)| catalog.manifests.get(digest))
+            .flat_map(|manifest| &manifest.layers)
+            .filter(|layer| contents.contains_key(&layer.digest) && !base.blobs.contains_key(&layer.digest))
+            .filter(|layer| seen.insert(layer.digest));
+        let new_layers =
+            layers.map(|layer| Layer { digest: layer.digest, size: contents[&layer.digest] }).collect();
+        changes.push(ImageChange { image: name, digest: image.digest, from, new_layers, new, reused });
+    }
+    changes
 }
 
 fn names(catalogs: &[&Catalog]) -> BTreeMap<Reference, Digest> {

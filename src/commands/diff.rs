@@ -1,0 +1,43 @@
+//! `diff`: which images two sides do not have in common, and what of them a patch would carry.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::{Ending, conclude};
+use crate::layout::inventory::open_base;
+use crate::report::{self, Format};
+use crate::stats::{changes, patch};
+
+/// What `diff` was asked.
+pub struct Difference<'a> {
+    /// What there was.
+    pub old: &'a Path,
+    /// What there is.
+    pub new: &'a Path,
+    /// Whether a difference is told by the exit code.
+    pub tells_by_exit_code: bool,
+    /// How to report.
+    pub format: Format,
+}
+
+/// Compares and reports.
+///
+/// # Errors
+/// When a side is not there or cannot be read.
+pub fn diff(asked: &Difference) -> Result<Ending> {
+    let (old, old_tree) = open_base(asked.old)?;
+    let (new, new_tree) = open_base(asked.new)?;
+    let trees = old_tree.into_iter().chain(new_tree);
+    let report = report::Difference {
+        schema: "bundle.difference/1",
+        old: asked.old.to_owned(),
+        new: asked.new.to_owned(),
+        patch: patch(&[&new], &[&old]),
+        images: changes(&new, &old),
+        findings: trees.flat_map(|tree| tree.scan.findings).collect(),
+    };
+    let ending = conclude(&report, &report.findings, asked.format)?;
+    let differs = asked.tells_by_exit_code && !report.is_empty();
+    Ok(if ending == Ending::Sound && differs { Ending::Different } else { ending })
+}

@@ -1,0 +1,145 @@
+//! Content that lies within other files: a run of bytes of one file, or of several that follow one another.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+
+use super::read::open;
+use super::{Inode, Look, look};
+use crate::text::shown;
+
+/// One of the files that follow one another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// How many bytes come before it.
+    pub start: u64,
+    /// Its length in bytes.
+    pub size: u64,
+    inode: Inode,
+    modified_ns: i64,
+}
+
+/// A place in files that follow one another as if they were one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Extent {
+    /// The files, in their order; at least one.
+    pub parts: Arc<[Part]>,
+    /// Where it begins, counted from the first file's first byte.
+    pub offset: u64,
+}
+
+/// Looks at files that follow one another.
+///
+/// # Errors
+/// When one of them is not there, or is no regular file.
+pub fn parts(paths: &[PathBuf]) -> Result<Arc<[Part]>> {
+    let mut start = 0;
+    let mut parts = Vec::with_capacity(paths.len());
+    for path in paths {
+        let file = match look(path)? {
+            Look::File(file) => file,
+            Look::Missing => {
+                let missing = io::Error::from(io::ErrorKind::NotFound);
+                return Err(missing).with_context(|| format!("cannot read {}", shown(path)));
+            }
+            Look::Folder => bail!("{} is a folder", shown(path)),
+            Look::Other(what) => bail!("{} is {what}", shown(path)),
+        };
+        let super::File { size, inode, modified_ns, .. } = file;
+        parts.push(Part { path: path.clone(), start, size, inode, modified_ns });
+        start += size;
+    }
+    Ok(parts.into())
+}
+
+impl Extent {
+    /// The content of `size` bytes that begins here, as a file.
+    #[must_use]
+    pub fn file(&self, size: u64) -> super::File {
+        let part = self.part();
+        super::File {
+            path: part.path.clone(),
+            within: Some(self.clone()),
+            size,
+            allocated: size,
+            inode: Inode { offset: self.offset - part.start, ..part.inode },
+            modified_ns: part.modified_ns,
+        }
+    }
+
+    /// Opens `size` bytes for reading; nothing is opened before the first of them is read.
+    #[must_use]
+    pub fn open(&self, size: u64) -> Reader {
+        Reader { extent: self.clone(), left: size, file: None }
+    }
+
+    /// Fails if one of the files is not as it was when it was looked at.
+    pub(super) fn check_unchanged(&self) -> io::Result<()> {
+        for part in self.parts.iter() {
+            let now = super::File::of(&part.path, &std::fs::symlink_metadata(&part.path)?);
+            if (now.inode, now.size, now.modified_ns) != (part.inode, part.size, part.modified_ns) {
+                return Err(io::Error::other("it was changed while it was being read"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The file in which it begins.
+    #[must_use]
+    pub fn part(&self) -> &Part {
+        let next = self.parts.partition_point(|part| part.start <= self.offset);
+        &self.parts[next.saturating_sub(1)]
+    }
+}
+
+/// Reads an extent, from file to file.
+pub struct Reader {
+    extent: Extent,
+    left: u64,
+    file: Option<(File, u64)>,
+}
+
+impl Reader {
+    /// Goes on behind `count` bytes that are not read.
+    pub fn skip(&mut self, count: u64) {
+        self.extent.offset = self.extent.offset.saturating_add(count);
+        self.left = self.left.saturating_sub(count);
+        self.file = self.file.take().and_then(|(mut file, left)| {
+            let left = left.checked_sub(count)?;
+            file.seek_relative(i64::try_from(count).ok()?).ok()?;
+            Some((file, left))
+        });
+    }
+
+    fn open(part: &Part, at: u64) -> io::Result<(File, u64)> {
+        let mut file = open(&part.path)?;
+        file.seek(SeekFrom::Start(at))?;
+        Ok((file, part.size.saturating_sub(at)))
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 || buffer.is_empty() {
+            return Ok(0);
+        }
+        let (file, left_of_part) = match &mut self.file {
+            Some(file) if file.1 > 0 => file,
+            file => {
+                let part = self.extent.part();
+                file.insert(Self::open(part, self.extent.offset - part.start)?)
+            }
+        };
+        let most = self.left.min(*left_of_part).min(buffer.len() as u64) as usize;
+        let count = file.read(&mut buffer[..most])?;
+        self.left -= count as u64;
+        *left_of_part -= count as u64;
+        self.extent.offset += count as u64;
+        Ok(count)
+    }
+}

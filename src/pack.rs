@@ -1,0 +1,172 @@
+//! Writes packages: content is hashed on all cores, a batch ahead of the one thread that writes it.
+//!
+//! A batch is small enough to be still in memory when it is written, so content is read from the disk once.
+//! Nothing has its name before everything was found sound and is written.
+
+mod split;
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+pub use split::{Split, Writer};
+
+use crate::catalog::Catalog;
+use crate::digest::Digest;
+use crate::disk::{OutputFolder, Share};
+use crate::execute::{self, Means, Spoiled};
+use crate::hash::OnBytes;
+use crate::layout::package::Bill;
+use crate::layout::package::skeleton::{Piece, STORAGE, head_files};
+use crate::layout::{Content, Entry, Layout, Registry};
+use crate::plan;
+use crate::present::Present;
+use crate::text::shown;
+use crate::verify::{self, Claim, Depth, Verdict};
+
+/// How much is hashed ahead, in bytes and in pieces.
+const BATCH: (u64, usize) = (128 << 20, 256);
+
+/// The claims of all content that a package carries, in the order of its pieces.
+fn claims(catalog: &Catalog, pieces: &[Piece]) -> Vec<(Digest, Claim)> {
+    let content = pieces.iter().filter_map(|piece| match piece {
+        Piece::Content(digest, size) => Some((digest, size)),
+        Piece::Bytes(_) => None,
+    });
+    let claims = content.map(|(digest, size)| {
+        let sources = catalog.blobs.get(digest).map(|blob| blob.files.clone()).unwrap_or_default();
+        (*digest, Claim { sizes: [*size].into(), placed: Vec::new(), sources })
+    });
+    claims.collect()
+}
+
+/// Writes a package as a stream. Where something is not sound, the rest is checked all the same, and nothing
+/// more is written.
+///
+/// # Errors
+/// When the output cannot be written, or a file changes between being hashed and being written.
+pub fn stream(
+    pieces: &[Piece],
+    catalog: &Catalog,
+    output: &mut impl Write,
+    on_bytes: OnBytes,
+) -> Result<Spoiled> {
+    let mut spoiled = Spoiled::default();
+    let mut rest = pieces;
+    while !rest.is_empty() {
+        let (batch, next) = rest.split_at(batch(rest));
+        rest = next;
+        let claims: Vec<_> = claims(catalog, batch)
+            .into_iter()
+            .filter(|(digest, claim)| !is_inline(catalog, digest, claim))
+            .collect();
+        let verdicts = verify::verify(&claims, Depth::Bytes, on_bytes);
+        spoiled.add(&verdicts);
+        if spoiled.digests.is_empty() {
+            write(batch, catalog, &verdicts, output)?;
+        }
+    }
+    Ok(spoiled)
+}
+
+/// How many of the pieces make a batch.
+fn batch(pieces: &[Piece]) -> usize {
+    let (most_bytes, most_pieces) = BATCH;
+    let mut bytes = 0;
+    let fitting = pieces.iter().take_while(|piece| {
+        let fits = bytes < most_bytes;
+        bytes += piece.size();
+        fits
+    });
+    fitting.take(most_pieces).count()
+}
+
+/// Whether content is held by no file, but by a manifest.
+fn is_inline(catalog: &Catalog, digest: &Digest, claim: &Claim) -> bool {
+    claim.sources.is_empty() && catalog.inline.contains_key(digest)
+}
+
+fn write(
+    pieces: &[Piece],
+    catalog: &Catalog,
+    verdicts: &HashMap<Digest, Verdict>,
+    output: &mut impl Write,
+) -> Result<()> {
+    for piece in pieces {
+        let (digest, size) = match piece {
+            Piece::Bytes(bytes) => {
+                output.write_all(bytes).context("cannot write the package")?;
+                continue;
+            }
+            Piece::Content(digest, size) => (digest, *size),
+        };
+        let file = verdicts.get(digest).and_then(|verdict| verdict.sound.first());
+        let Some(file) = file else {
+            let inline = catalog.inline.get(digest).map(|bytes| &**bytes).unwrap_or_default();
+            output.write_all(inline).context("cannot write the package")?;
+            continue;
+        };
+        let mut write_error = None;
+        let read = file.stream(|bytes| {
+            output.write_all(bytes).inspect_err(|error| {
+                write_error =
+                    Some(error.raw_os_error().map_or(error.kind().into(), io::Error::from_raw_os_error));
+            })
+        });
+        if let Some(error) = write_error {
+            return Err(error).context("cannot write the package");
+        }
+        let length = read.with_context(|| format!("cannot read {}", shown(&file.path)))?;
+        // It was hashed a moment ago: what was written is what was hashed, if nobody touched it since.
+        file.check_unchanged().with_context(|| format!("cannot pack {}", shown(&file.path)))?;
+        if length != size {
+            bail!("{} has {length} bytes instead of {size}", shown(&file.path));
+        }
+    }
+    Ok(())
+}
+
+/// Writes a package as a folder: its content is shared with the source, where the file system can.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn folder(bill: &Bill, catalog: &Catalog, output: &OutputFolder, on_bytes: OnBytes) -> Result<Spoiled> {
+    let carried: HashMap<Digest, u64> = bill.carries.iter().map(|it| (it.digest, it.size)).collect();
+    let described = bill.catalog(Path::new("")).map_err(anyhow::Error::msg)?;
+    let mut entries = Vec::new();
+    for entry in Registry.entries(&described) {
+        let path = Path::new(STORAGE).join(&entry.path);
+        let whole = entry.whole.map(|whole| Path::new(STORAGE).join(whole));
+        let content = match entry.content {
+            Content::Blob(digest) | Content::Manifest(digest) if !carried.contains_key(&digest) => continue,
+            Content::Blob(digest) if catalog.inline.contains_key(&digest) => Content::Inline(digest),
+            content => content,
+        };
+        entries.push(Entry { path, whole, content, ..entry });
+    }
+    let claims = entries.iter().filter_map(|entry| match entry.content {
+        Content::Blob(digest) => {
+            let sources = catalog.blobs.get(&digest).map(|blob| blob.files.clone()).unwrap_or_default();
+            Some((digest, Claim { sizes: [carried[&digest]].into(), placed: Vec::new(), sources }))
+        }
+        _ => None,
+    });
+    let verdicts = verify::verify(&claims.collect::<Vec<_>>(), Depth::Bytes, on_bytes);
+    let mut spoiled = Spoiled::default();
+    spoiled.add(&verdicts);
+    if !spoiled.digests.is_empty() {
+        return Ok(spoiled);
+    }
+    let present: Vec<_> = entries.iter().map(|_| Present::Missing).collect();
+    let plan = plan::plan(output.root(), &entries, &present, &verdicts)?;
+    let means = Means { share: Share::Auto, verifies: true, holds_back: false, on_placed: &|| {} };
+    execute::content(&plan, output.destination(), &means)?;
+    execute::names(&plan, &entries, catalog, output.destination())?;
+    // The bill comes last: a folder that has none is no package.
+    for (name, bytes) in head_files(bill).map_err(anyhow::Error::msg)? {
+        output.destination().write_file(&output.root().join(name), &bytes)?;
+    }
+    Ok(spoiled)
+}
