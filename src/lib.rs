@@ -12,10 +12,10 @@
 //! | room | modules |
 //! | --- | --- |
 //! | the ground | [`text`], [`disk`] (the only one that writes), [`work`], [`tally`] |
-//! | the nouns | [`digest`], [`manifest`], [`mod@reference`], [`finding`], [`catalog`], [`platforms`] |
+//! | the nouns | [`digest`], [`hash`] (of a file), [`manifest`], [`mod@reference`], [`finding`], [`catalog`], [`platforms`] |
 //! | the rim | [`layout`]: one codec a file |
 //! | what is wanted | [`names`], [`select`] |
-//! | what is sound | [`hash`], [`verify`] (files), [`damage`] (images), [`present`] (the destination), [`audit`] (a whole tree) |
+//! | what is sound | [`verify`] (files), [`damage`] (images), [`present`] (the destination), [`audit`] (a whole tree) |
 //! | what is done | [`plan`], [`space`] (whether it fits), [`execute`], [`pack`] |
 //! | what is said | [`stats`], [`report`], [`progress`] |
 //! | the sentences | [`commands`], [`cli`], [`interrupt`] |
@@ -26,6 +26,7 @@ pub mod work;
 pub mod tally;
 
 pub mod digest;
+pub mod hash;
 pub mod manifest;
 pub mod reference;
 pub mod finding;
@@ -37,7 +38,6 @@ pub mod layout;
 pub mod names;
 pub mod select;
 
-pub mod hash;
 pub mod verify;
 pub mod damage;
 pub mod present;

@@ -214,7 +214,7 @@ fn what_cannot_be_looked_at_is_no_verdict() {
     fs::create_dir(folder.path().join("none")).unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     assert_eq!(verify(&[], &[&folder.path().join("nowhere")]).code, 3);
-    assert_eq!(verify(&[], &[&folder.path().join("file")]).code, 3);
+    assert_eq!(verify(&[], &[&folder.path().join("file")]).code, 1);
     assert_eq!(verify(&[], &[&folder.path().join("none")]).code, 1);
     assert_eq!(verify(&[], &[&images, &folder.path().join("nowhere")]).code, 3);
     assert_eq!(verify(&["--repair-from", "/nowhere"], &[&images]).code, 3);
