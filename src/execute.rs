@@ -3,6 +3,8 @@
 //! Two halves: [`content`] brings everything that has no name yet, [`names`] makes it visible, once all
 //! content is durable. A name therefore never leads to something that is missing, killed or not.
 
+mod receive;
+
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -12,6 +14,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use rayon::prelude::*;
 use serde::Serialize;
+
+pub use receive::receive;
 
 use crate::catalog::Catalog;
 use crate::digest::{Digest, Hasher};
@@ -306,7 +310,7 @@ fn copy(
         let hasher = RefCell::new(means.verifies.then(|| Hasher::new(digest.algorithm())));
         let mut found = None;
         let copied = destination.copy(
-            &source,
+            |sink| source.stream(sink),
             target,
             |piece| hasher.borrow_mut().iter_mut().for_each(|hasher| hasher.update(piece)),
             |length| {

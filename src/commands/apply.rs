@@ -1,18 +1,22 @@
 //! `apply`: a package into registry storage, its base checked first, every byte verified on the way.
 
+mod base;
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+
+use source::Source;
 
 use super::convert::keep_apart;
 use super::{Ending, Writing, conclude, open};
 use crate::catalog::{Catalog, Image};
 use crate::digest::Digest;
 use crate::disk::{self, File, Look, Share};
-use crate::execute::{self, Means, Spoiled};
-use crate::finding::{self, Finding, Kind};
-use crate::layout::package::{self, Opened};
+use crate::execute;
+use crate::finding::{self, Finding};
 use crate::layout::{Content, Entry, Layout, Registry, Stage};
 use crate::plan::{self, Change, Plan};
 use crate::present::{self, Present};
@@ -52,35 +56,37 @@ pub struct Application<'a> {
 /// When the package cannot be read, or the destination cannot be written.
 pub fn apply(asked: &Application) -> Result<Ending> {
     let mut report = report::Application::of(asked.package, asked.destination, asked.is_dry_run);
-    if matches!(disk::look(asked.package)?, Look::Missing) {
-        bail!("{} is not there", shown(asked.package));
+    if let Err(findings) = attempt(asked, &mut report)? {
+        report.stopped = true;
+        report.findings.extend(findings);
+        report.findings = finding::settle(report.findings);
     }
-    let package = match package::open(asked.package) {
-        Ok(package) => package,
-        Err(findings) => return refuse(asked, report, findings),
+    conclude(&report, &report.findings, asked.format)
+}
+
+/// Why nothing was changed.
+type Refused = Vec<Finding>;
+
+fn attempt(asked: &Application, report: &mut report::Application) -> Result<Result<(), Refused>> {
+    let source = match Source::open(asked.package)? {
+        Ok(source) => source,
+        Err(findings) => return Ok(Err(findings)),
     };
-    report.describes(&package.bill);
-    let scan = package.scan();
-    if !scan.findings.is_empty() {
-        return refuse(asked, report, scan.findings);
-    }
-    let catalog = scan.catalog;
+    report.describes(source.bill());
+    let described = source.bill().catalog(asked.package).map_err(anyhow::Error::msg)?;
 
     let root = Registry.destination(asked.destination)?;
     keep_apart(asked.package, asked.package, &root)?;
     let destination = if asked.is_dry_run { None } else { Some(open(&root, asked.writing, asked.progress)?) };
-    let described = package.bill.catalog(asked.package).map_err(anyhow::Error::msg)?;
     let entries = Registry.entries(&described);
     let present = present::look(&root, &entries)?;
-
-    let lacking = check_base(asked, &package, &root, &entries, &present)?;
+    let lacking = base::lacking(asked, source.bill(), &root, &entries, &present)?;
     if !lacking.is_empty() {
-        return refuse(asked, report, attribute(lacking, &described));
+        return Ok(Err(attribute(lacking, &described)));
     }
 
     // What is relied on stays as it is: only what the package carries is looked at, and perhaps replaced.
-    let carried: BTreeMap<Digest, &File> =
-        package.files.iter().map(|(digest, file)| (*digest, file)).collect();
+    let carried = source.files();
     let (wanted, present): (Vec<Entry>, Vec<Present>) = entries
         .iter()
         .cloned()
@@ -91,46 +97,32 @@ pub fn apply(asked: &Application) -> Result<Ending> {
         })
         .unzip();
     let verdicts = check(asked, &carried, &wanted, &present);
-    let mut spoiled = Spoiled::default();
-    spoiled.faults.extend(verdicts.values().flat_map(|verdict| verdict.faults.iter().cloned()));
-    let unsound = verdicts.iter().filter(|(_, verdict)| verdict.size().is_none());
-    spoiled.digests.extend(unsound.map(|(digest, _)| *digest));
     // A bad file in the destination is healed by the package; one in the package ends all.
-    let (healed, bad): (Vec<_>, Vec<_>) =
-        spoiled.faults.into_iter().partition(|fault| fault.file.starts_with(&root));
+    let faults = verdicts.values().flat_map(|verdict| verdict.faults.iter().cloned());
+    let (healed, bad): (Vec<_>, Vec<_>) = faults.partition(|fault| fault.file.starts_with(&root));
     report.findings.extend(healed.into_iter().map(Finding::healed));
-    if !bad.is_empty() || !spoiled.digests.is_empty() {
-        return refuse(asked, report, attribute(bad, &described));
+    if !bad.is_empty() {
+        return Ok(Err(attribute(bad, &described)));
     }
 
     let plan = plan::plan(&root, &wanted, &present, &verdicts)?;
     report.moves = moves(&plan, &wanted, &described.images)?;
     let absent = if asked.deletes_absent { absent(&root, &plan)? } else { BTreeMap::new() };
     report.gone = absent.keys().cloned().collect();
-    report.plans(&plan, space::check(&plan, &catalog, asked.share)?);
-    if let Some(destination) = &destination {
-        let bar = asked.progress.blobs("applying", report.planned.blobs.files);
-        let means = Means { share: asked.share, verifies: true, holds_back: true, on_placed: &|| bar.add(1) };
-        let (outcome, spoiled) = execute::content(&plan, destination, &means)?;
-        report.verified += outcome.hashed;
-        report.outcome += outcome;
-        if !spoiled.digests.is_empty() {
-            drop(bar);
-            return refuse(asked, report, attribute(spoiled.faults, &described));
-        }
-        let names = execute::names(&plan, &entries, &catalog, destination)?;
-        report.outcome += names;
-        execute::remove(absent.values(), destination)?;
-    }
-    conclude(&report, &report.findings, asked.format)
-}
-
-/// Ends without having changed anything.
-fn refuse(asked: &Application, mut report: report::Application, findings: Vec<Finding>) -> Result<Ending> {
-    report.stopped = true;
-    report.findings.extend(findings);
-    report.findings = finding::settle(report.findings);
-    conclude(&report, &report.findings, asked.format)
+    report.plans(&plan, space::check(&plan, &described, asked.share)?);
+    let Some(destination) = destination else { return Ok(Ok(())) };
+    let bar = asked.progress.blobs("applying", report.planned.blobs.files);
+    let placed = source.place(&plan, &described, asked.share, &destination, &|| bar.add(1))?;
+    drop(bar);
+    let (outcome, catalog) = match placed {
+        Ok(placed) => placed,
+        Err(findings) => return Ok(Err(attribute(findings, &described))),
+    };
+    report.verified += outcome.hashed;
+    report.outcome += outcome;
+    report.outcome += execute::names(&plan, &entries, &catalog, &destination)?;
+    execute::remove(absent.values(), &destination)?;
+    Ok(Ok(()))
 }
 
 /// Tells each finding which images need its content.
@@ -144,48 +136,10 @@ fn attribute(findings: Vec<Finding>, described: &Catalog) -> Vec<Finding> {
     told.collect()
 }
 
-/// What the package relies on and the destination does not have.
-fn check_base(
-    asked: &Application,
-    package: &Opened,
-    root: &Path,
-    entries: &[Entry],
-    present: &[Present],
-) -> Result<Vec<Finding>> {
-    let relied: BTreeMap<Digest, u64> =
-        package.bill.relies_on.iter().map(|content| (content.digest, content.size)).collect();
-    let mut lacking = Vec::new();
-    let mut claims = Vec::new();
-    for (entry, present) in entries.iter().zip(present) {
-        let (Content::Blob(digest) | Content::Manifest(digest)) = entry.content else { continue };
-        let Some(&size) = relied.get(&digest) else { continue };
-        let path = root.join(&entry.path);
-        let lack = Finding::at(Kind::MissingBase, &path).of(digest).expected(format_args!("{size} bytes"));
-        match (present, disk::look(&path)?) {
-            (Present::Blocked(what), _) => lacking.push(lack.found(what)),
-            (_, Look::File(file)) if file.size == size => {
-                claims.push((digest, Claim { placed: vec![file], ..Claim::default() }));
-            }
-            (_, Look::File(file)) => lacking.push(lack.found(format_args!("{} bytes", file.size))),
-            (_, Look::Missing) => lacking.push(lack.found("nothing")),
-            (_, Look::Folder) => lacking.push(lack.found("a folder")),
-            (_, Look::Other(what)) => lacking.push(lack.found(what)),
-        }
-    }
-    if asked.verifies_base && !asked.is_dry_run {
-        let bytes = sum(claims.iter().flat_map(|(_, claim)| &claim.placed).map(|file| file.size));
-        let bar = asked.progress.bytes("verifying", bytes);
-        let verdicts = verify::verify(&claims, Depth::Bytes, &|bytes| bar.add(bytes));
-        let faults = verdicts.into_values().flat_map(|verdict| verdict.faults);
-        lacking.extend(faults.map(|fault| Finding { kind: Kind::MissingBase, ..fault }));
-    }
-    Ok(lacking)
-}
-
 /// Looks at what the destination has of what the package carries; the package itself is hashed on the way.
 fn check(
     asked: &Application,
-    carried: &BTreeMap<Digest, &File>,
+    carried: &BTreeMap<Digest, File>,
     entries: &[Entry],
     present: &[Present],
 ) -> HashMap<Digest, Verdict> {
@@ -195,7 +149,7 @@ fn check(
         let Some(file) = carried.get(&digest) else { continue };
         let claim = claims.entry(digest).or_default();
         claim.sizes = [file.size].into();
-        claim.sources = vec![(*file).clone()];
+        claim.sources = vec![file.clone()];
         if let Present::Blob(there) = present {
             claim.placed.push(there.clone());
         }

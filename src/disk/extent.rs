@@ -57,6 +57,16 @@ pub fn parts(paths: &[PathBuf]) -> Result<Arc<[Part]>> {
     Ok(parts.into())
 }
 
+impl super::File {
+    /// Content that is still to come, of which only the length is known; it cannot be read.
+    #[must_use]
+    pub fn to_come(size: u64) -> Self {
+        let nowhere = Extent { parts: Arc::new([]), offset: 0 };
+        let inode = Inode { device: 0, number: 0, offset: 0 };
+        Self { path: PathBuf::new(), within: Some(nowhere), size, allocated: 0, inode, modified_ns: 0 }
+    }
+}
+
 impl Extent {
     /// The content of `size` bytes that begins here, as a file.
     #[must_use]

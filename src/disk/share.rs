@@ -89,14 +89,15 @@ impl Destination {
         Ok(None)
     }
 
-    /// Copies the file `source` for `target`, showing every byte to `piece`; the copy is kept only if `accept`
-    /// says so, given how many bytes there were, and has no name before it is [`placed`](Self::place).
+    /// Copies what `source` gives, piece by piece, for `target`, showing every byte to `piece`; the copy is kept
+    /// only if `accept` says so, given how many bytes there were, and has no name before it is
+    /// [`placed`](Self::place).
     ///
     /// # Errors
     /// When writing fails.
     pub fn copy(
         &self,
-        source: &File,
+        source: impl FnOnce(&mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64>,
         target: &Path,
         mut piece: impl FnMut(&[u8]),
         accept: impl FnOnce(u64) -> bool,
@@ -104,7 +105,7 @@ impl Destination {
         let message = || format!("cannot write {}", shown(target));
         let mut temporary = self.temporary_for(target).with_context(message)?;
         let mut is_write_error = false;
-        let copied = source.stream(|bytes| {
+        let copied = source(&mut |bytes| {
             piece(bytes);
             temporary.as_file_mut().write_all(bytes).inspect_err(|_| is_write_error = true)
         });

@@ -54,7 +54,11 @@ pub(super) fn manifest(path: &Path, digest: Digest) -> Result<Manifest, Finding>
     hold_to(path, &bytes, digest)
 }
 
-fn hold_to(path: &Path, bytes: &[u8], digest: Digest) -> Result<Manifest, Finding> {
+/// Reads bytes that claim to be the manifest `digest`.
+///
+/// # Errors
+/// As [`manifest`].
+pub(super) fn hold_to(path: &Path, bytes: &[u8], digest: Digest) -> Result<Manifest, Finding> {
     let found = Digest::of(digest.algorithm(), bytes);
     if found != digest {
         return Err(finding::corrupt(path, digest, found));

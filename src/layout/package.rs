@@ -4,20 +4,20 @@
 //! where it lies, without being unpacked: its content is known by its offsets.
 
 mod bill;
+mod passing;
 pub mod skeleton;
 pub mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
 use rayon::prelude::*;
 use serde::Deserialize;
-use tar::Header;
 
 pub use bill::{Bill, Carried, Form, SCHEMA, Totals};
+pub use passing::Passing;
 
 use super::{Entry, Layout, Scan, claim};
 use crate::catalog::Catalog;
@@ -27,7 +27,7 @@ use crate::finding::{self, Finding, Kind};
 use crate::manifest::Manifest;
 use crate::reference::Reference;
 use bill::SCHEMAS;
-use skeleton::{BILL, BILL_DIGEST, BLOCK, Piece, STORAGE, padding};
+use skeleton::{BILL, BILL_DIGEST, STORAGE};
 
 /// The longest bill of materials that is read, in bytes: one of 50,000 images is half as long.
 const MAX_BILL_BYTES: u64 = 64 << 20;
@@ -174,53 +174,17 @@ fn damaged(path: &Path, found: impl ToString) -> Finding {
 
 fn read(path: &Path, parts: Arc<[Part]>) -> Result<Opened, Finding> {
     let size = parts.iter().map(|part| part.size).sum();
-    let mut reader = Extent { parts: parts.clone(), offset: 0 }.open(size);
-    let unreadable = |error: io::Error| finding::unreadable(path, &error);
-
-    let (json, json_header) = read_small_entry(&mut reader).map_err(unreadable)?;
-    if json_header.path_bytes() != BILL.as_bytes() {
-        return Err(damaged(path, format_args!("no {BILL} at its beginning")));
+    let mut passing = Passing::begin(Extent { parts: parts.clone(), offset: 0 }.open(size), path)?;
+    while let Some((_, size)) = passing.advance()? {
+        passing.reader.skip(size);
+        passing.offset += size;
     }
-    let (sums, sums_header) = read_small_entry(&mut reader).map_err(unreadable)?;
-    if sums_header.path_bytes() != BILL_DIGEST.as_bytes() {
-        return Err(damaged(path, format_args!("no {BILL_DIGEST} behind {BILL}")));
-    }
-    check_digest(path, &json, &sums)?;
-    let mut bill = parse(path, &json)?;
-    if bill.form != Form::Tar {
-        return Err(damaged(path, "the bill of materials of a folder"));
-    }
-
-    let expected = bill.clone();
-    let pieces = skeleton::pieces(&mut bill).map_err(|error| damaged(path, error))?;
-    if bill != expected {
-        return Err(damaged(path, format_args!("{BILL} with other offsets than its content has")));
-    }
-    compare(path, &pieces, &parts)?;
-    let files = bill.carries.iter().map(|carried| {
+    let files = passing.bill.carries.iter().map(|carried| {
         let offset = carried.offset.unwrap_or_default();
         (carried.digest, Extent { parts: parts.clone(), offset }.file(carried.size))
     });
     let files = files.collect();
-    Ok(Opened { bill, files, path: path.to_owned() })
-}
-
-/// Reads an entry of the head, whose sizes are bounded, to the end of its padding.
-fn read_small_entry(reader: &mut impl Read) -> io::Result<(Vec<u8>, Header)> {
-    let mut header = Header::new_ustar();
-    reader.read_exact(header.as_mut_bytes())?;
-    let size = header.size().unwrap_or(u64::MAX);
-    if size > MAX_BILL_BYTES {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a bill of materials that is too long"));
-    }
-    let mut bytes = Vec::new();
-    let length = size + padding(size);
-    reader.take(length).read_to_end(&mut bytes)?;
-    if (bytes.len() as u64) < length {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    bytes.truncate(size as usize);
-    Ok((bytes, header))
+    Ok(Opened { bill: passing.bill, files, path: path.to_owned() })
 }
 
 fn parse(path: &Path, json: &[u8]) -> Result<Bill, Finding> {
@@ -236,51 +200,6 @@ fn parse(path: &Path, json: &[u8]) -> Result<Bill, Finding> {
         return Err(finding.found(what));
     }
     serde_json::from_slice(json).map_err(|error| damaged(path, error))
-}
-
-/// Compares all but the content with what the bill says.
-fn compare(path: &Path, pieces: &[Piece], parts: &Arc<[Part]>) -> Result<(), Finding> {
-    let expected: u64 = pieces.iter().map(Piece::size).sum();
-    let found: u64 = parts.iter().map(|part| part.size).sum();
-    let mut reader = Extent { parts: parts.clone(), offset: 0 }.open(found);
-    let mut offset = 0;
-    for piece in pieces {
-        match piece {
-            Piece::Content(_, size) => reader.skip(*size),
-            Piece::Bytes(bytes) => {
-                let mut there = vec![0; bytes.len()];
-                let is_cut = match reader.read_exact(&mut there) {
-                    Ok(()) => false,
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => true,
-                    Err(error) => return Err(finding::unreadable(path, &error)),
-                };
-                if is_cut {
-                    break;
-                }
-                if there != *bytes {
-                    return Err(damaged(path, difference(offset, bytes, &there)));
-                }
-            }
-        }
-        offset += piece.size();
-    }
-    if expected == found {
-        return Ok(());
-    }
-    let finding = Finding::at(Kind::DamagedPackage, path).expected(format_args!("{expected} bytes"));
-    Err(finding.found(format_args!("{found} bytes")))
-}
-
-/// Says where bytes differ from what they have to be, and what they seem to be instead.
-fn difference(start: u64, expected: &[u8], there: &[u8]) -> String {
-    let at = expected.iter().zip(there).position(|(a, b)| a != b).unwrap_or_default();
-    let name = |bytes: &[u8]| -> String {
-        let block = bytes.get(..BLOCK as usize).unwrap_or_default();
-        let Ok(block) = <&[u8; BLOCK as usize]>::try_from(block) else { return "padding".to_owned() };
-        let header = Header::from_byte_slice(block);
-        format!("an entry {:?}", String::from_utf8_lossy(&header.path_bytes()))
-    };
-    format!("{} where {} has to be, at byte {}", name(there), name(expected), start + at as u64)
 }
 
 impl Opened {
@@ -305,10 +224,7 @@ impl Opened {
             .collect();
         let read = carried.into_par_iter().map(|(digest, listed, blob)| {
             let manifest = claim::manifest_in(&blob.files[0], digest)?;
-            match contradiction(&manifest, listed) {
-                None => Ok((digest, manifest)),
-                Some(what) => Err(damaged(path, format_args!("{BILL} that {what} of {digest}")).of(digest)),
-            }
+            agree(path, digest, &manifest, listed).map(|()| (digest, manifest))
         });
         let read: Vec<_> = read.collect();
         for result in read {
@@ -319,6 +235,22 @@ impl Opened {
         }
         scan.catalog.keep_inline();
         scan
+    }
+}
+
+/// Holds what a package's bill says of a manifest to the manifest itself, as it came out of a stream.
+///
+/// # Errors
+/// A finding, when the bytes are no manifest, or the bill says otherwise.
+pub fn check_manifest(path: &Path, digest: Digest, bytes: &[u8], listed: &Manifest) -> Result<(), Finding> {
+    let manifest = claim::hold_to(path, bytes, digest)?;
+    agree(path, digest, &manifest, listed)
+}
+
+fn agree(path: &Path, digest: Digest, manifest: &Manifest, listed: &Manifest) -> Result<(), Finding> {
+    match contradiction(manifest, listed) {
+        None => Ok(()),
+        Some(what) => Err(damaged(path, format_args!("{BILL} that {what} of {digest}")).of(digest)),
     }
 }
 
