@@ -21,10 +21,11 @@ use crate::select::Selection;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  any other failure
+  1  any other failure; differences, with diff --exit-code
   2  the command line was not understood
   3  the environment: no permission, no space, input or output failed, another run at work
-  4  the content: a digest mismatch, a missing blob, an invalid manifest, two images under one name
+  4  the content: a digest mismatch, a missing blob, an invalid manifest, two images under one name,
+     a damaged package, a wrong base
   130, 143  interrupted by SIGINT, SIGTERM: what has a name is complete, the same command does the rest";
 
 /// Converts container images between skopeo's dir: trees and registry storage, offline, verified, each layer
@@ -99,7 +100,7 @@ enum Command {
     /// DST is the folder that a registry sees as <rootdirectory>/docker. If it lacks anything that the package
     /// relies on, nothing is changed, and the exit code is 4.
     Apply {
-        /// The package: a tar, the index of its volumes, or a folder
+        /// The package: a tar, the index of its volumes, a folder, or `-` for a tar on standard input
         #[arg(value_name = "PACKAGE")]
         package: PathBuf,
         /// The registry storage to bring it to; what it holds stays
