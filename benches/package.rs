@@ -10,6 +10,7 @@
 //! ```
 
 #[path = "support/mod.rs"]
+#[allow(dead_code, reason = "the rest is for the other benchmark")]
 mod support;
 
 use std::fs::{self, File};
