@@ -1,9 +1,11 @@
 //! The command line: what can be asked, and how it is understood.
 
+use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
@@ -17,6 +19,7 @@ use crate::pack::Split;
 use crate::progress::Progress;
 use crate::report::Format;
 use crate::select::Selection;
+use crate::text::shown;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -237,6 +240,9 @@ struct Pack {
 
 #[derive(Debug, Args)]
 struct Select {
+    /// Only the images that this file lists, one a line, `#` for comments; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    images: Option<PathBuf>,
     /// Only images whose <repository>:<tag> matches; may be repeated
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
@@ -450,7 +456,16 @@ fn mode(text: &str) -> Result<u32, String> {
 
 impl Select {
     fn read(&self) -> Result<Selection> {
-        Selection::parse(&self.include, &self.exclude)
+        let list = match &self.images {
+            None => None,
+            Some(path) if path.as_os_str() == "-" => {
+                Some(io::read_to_string(io::stdin()).context("cannot read standard input")?)
+            }
+            Some(path) => {
+                Some(fs::read_to_string(path).with_context(|| format!("cannot read {}", shown(path)))?)
+            }
+        };
+        Selection::parse(list.as_deref(), &self.include, &self.exclude)
     }
 }
 

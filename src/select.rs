@@ -1,47 +1,66 @@
-//! Which images a person wants: patterns on `repository:tag`.
+//! Which images a person wants: those of a list, and those that match patterns on `repository:tag`.
+
+mod list;
 
 use anyhow::{Context, Result, bail};
 use glob::Pattern;
 
-use crate::catalog::Catalog;
+use list::Line;
+
+use crate::catalog::{Catalog, Image};
 use crate::finding::Finding;
 use crate::reference::Reference;
+use crate::text::plain;
 
 /// A choice among the images of a catalog.
 #[derive(Debug, Default)]
 pub struct Selection {
+    listed: Option<Vec<Line>>,
     include: Vec<Pattern>,
     exclude: Vec<Pattern>,
 }
 
 impl Selection {
-    /// Reads the patterns; no `include` means all images.
+    /// Reads a list of images and patterns; without a list and without `include`, all images are wanted.
     ///
     /// # Errors
-    /// When one of them is no pattern.
-    pub fn parse(include: &[String], exclude: &[String]) -> Result<Self> {
+    /// When a line is no reference, or a pattern is none.
+    pub fn parse(list: Option<&str>, include: &[String], exclude: &[String]) -> Result<Self> {
         let parse = |patterns: &[String]| -> Result<Vec<Pattern>> {
             let parsed = patterns
                 .iter()
                 .map(|text| Pattern::new(text).with_context(|| format!("{text:?} is not a pattern")));
             parsed.collect()
         };
-        Ok(Self { include: parse(include)?, exclude: parse(exclude)? })
+        Ok(Self {
+            listed: list.map(list::parse).transpose()?,
+            include: parse(include)?,
+            exclude: parse(exclude)?,
+        })
     }
 
-    /// Makes sure that every `include` pattern brings an image, be it a broken one.
+    /// Makes sure that every line of the list and every `include` pattern brings an image, be it a broken one.
     ///
     /// # Errors
-    /// When one matches none: it was meant to.
+    /// When one brings none: it was meant to.
     pub fn check<'c>(
         &self,
         catalogs: impl IntoIterator<Item = &'c Catalog>,
         findings: &[Finding],
     ) -> Result<()> {
-        let sound = catalogs.into_iter().flat_map(|catalog| catalog.images.keys()).map(ToString::to_string);
+        let sound = catalogs.into_iter().flat_map(|catalog| &catalog.images);
+        let sound: Vec<_> = sound.map(|(reference, image)| (reference.clone(), Some(image))).collect();
         let broken = findings.iter().flat_map(|finding| &finding.images);
-        let broken = broken.flat_map(|image| [image.to_string(), image.without_host().to_string()]);
-        let names: Vec<_> = sound.chain(broken).collect();
+        let broken = broken.flat_map(|image| [image.clone(), image.without_host()]);
+        let known: Vec<_> = sound.into_iter().chain(broken.map(|reference| (reference, None))).collect();
+        let lines = self.listed.iter().flatten();
+        let missing =
+            lines.filter(|line| !known.iter().any(|(reference, image)| line.matches(reference, *image)));
+        let missing: Vec<_> = missing.map(|line| format!("\n  {}", plain(&line.text))).collect();
+        if !missing.is_empty() {
+            bail!("of the listed images, these are not there:{}", missing.concat());
+        }
+        let names: Vec<_> = known.iter().map(|(reference, _)| reference.to_string()).collect();
         let idle = |pattern: &&Pattern| !names.iter().any(|name| pattern.matches(name));
         let idle: Vec<_> = self.include.iter().filter(idle).map(Pattern::as_str).collect();
         if !idle.is_empty() {
@@ -56,10 +75,11 @@ impl Selection {
     /// Leaves the chosen images only, and the untagged ones that are about them.
     #[must_use]
     pub fn choose(&self, catalog: Catalog) -> Catalog {
-        if self.include.is_empty() && self.exclude.is_empty() {
+        if self.listed.is_none() && self.include.is_empty() && self.exclude.is_empty() {
             return catalog;
         }
-        let wanted = catalog.images.keys().filter(|reference| self.wants(reference)).cloned().collect();
+        let wanted = catalog.images.iter().filter(|(reference, image)| self.wants(reference, Some(image)));
+        let wanted = wanted.map(|(reference, _)| reference.clone()).collect();
         let wanted = catalog.with_referrers(wanted);
         catalog.select(&wanted)
     }
@@ -68,11 +88,15 @@ impl Selection {
     #[must_use]
     pub fn concerns(&self, finding: &Finding) -> bool {
         // A finding names an image as its source does; whether its host stays is not known to it.
-        let wants = |image: &Reference| self.wants(image) || self.wants(&image.without_host());
+        let wants = |image: &Reference| self.wants(image, None) || self.wants(&image.without_host(), None);
         finding.images.is_empty() || finding.images.iter().any(wants)
     }
 
-    fn wants(&self, reference: &Reference) -> bool {
+    fn wants(&self, reference: &Reference, image: Option<&Image>) -> bool {
+        let is_listed = |lines: &Vec<Line>| lines.iter().any(|line| line.matches(reference, image));
+        if !self.listed.as_ref().is_none_or(is_listed) {
+            return false;
+        }
         let name = reference.to_string();
         let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(&name));
         (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
