@@ -9,6 +9,7 @@ mod faults;
 mod fidelity;
 mod harness;
 mod hostile;
+mod lists;
 mod names;
 mod readme;
 mod round_trip;
