@@ -27,7 +27,7 @@ pub use mounts::{Links, is_one_mount, resolved, volumes};
 pub use output::{Output, OutputFolder};
 pub use ownership::Ownership;
 pub use read::{Look, link_between, look, read_beginning, read_small, what_is_no_file};
-pub use room::{Room, may_clone};
+pub use room::{Habits, Room};
 pub use share::{Aside, Copy, Share, Shared};
 pub use staging::{abandon, is_staging};
 

@@ -5,6 +5,7 @@ mod conversion;
 mod difference;
 mod findings;
 mod packing;
+mod placed;
 mod stats;
 mod text;
 mod verification;

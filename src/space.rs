@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::catalog::Catalog;
-use crate::disk::{self, Links, Look, Room, Share};
+use crate::disk::{self, Habits, Links, Look, Room, Share};
 use crate::layout::Content;
 use crate::plan::{Placement, Plan, SmallFile};
 use crate::text::shown;
@@ -28,9 +28,11 @@ pub struct Demand {
 /// One file system of the destination.
 struct Volume {
     folder: PathBuf,
+    /// Whether that is the destination's root, which may be missing.
+    is_root: bool,
     room: Room,
     links: Links,
-    may_clone: bool,
+    habits: Habits,
     demand: Demand,
     /// The folders that are needed there.
     folders: HashSet<PathBuf>,
@@ -42,22 +44,23 @@ struct Volume {
 /// When there is not, or a file system refuses to say.
 pub fn check(plan: &Plan, catalog: &Catalog, share: Share) -> Result<Demand> {
     let mut volumes = volumes(&plan.root)?;
+    let top = plan.root.ancestors().find(|above| above.exists()).unwrap_or(Path::new(""));
     for placement in &plan.placements {
         for (number, targets) in by_volume(&volumes, &placement.targets) {
             let volume = &mut volumes[number];
             volume.take(placement, targets.len() as u64, share);
-            targets.iter().for_each(|target| volume.add_folders(target, &plan.root));
+            targets.iter().for_each(|target| volume.add_folders(target, top));
         }
     }
     let small_files = plan.files.iter().chain(plan.wholes.values().flatten());
     for file in small_files {
         let number = volume_of(&volumes, &file.path);
         volumes[number].write(size(file, catalog));
-        volumes[number].add_folders(&file.path, &plan.root);
+        volumes[number].add_folders(&file.path, top);
     }
     for folder in &plan.folders {
         let number = volume_of(&volumes, folder);
-        volumes[number].add_folders(&folder.join("below"), &plan.root);
+        volumes[number].add_folders(&folder.join("below"), top);
     }
     let mut demand = Demand::default();
     for volume in &mut volumes {
@@ -73,9 +76,10 @@ fn volumes(root: &Path) -> Result<Vec<Volume>> {
         Ok(Volume {
             room: Room::at(&folder)?,
             links: Links::to(&folder)?,
-            may_clone: disk::may_clone(&folder)?,
+            habits: Habits::at(&folder)?,
             demand: Demand::default(),
             folders: HashSet::new(),
+            is_root: folder == root,
             folder,
         })
     };
@@ -112,7 +116,7 @@ impl Volume {
         let source = placement.sound.iter().chain(&placement.unread).next();
         let can_link = source.is_some_and(|source| self.links.take(source));
         let is_near = source.is_some_and(|source| source.within.is_none() && self.links.is_on_device(source));
-        let clones = self.may_clone && is_near && share != Share::Copy;
+        let clones = self.habits.clones && is_near && share != Share::Copy;
         let files = match share {
             Share::Auto | Share::HardLink if can_link => 0,
             // The first copy lies here: the others can be links to it.
@@ -121,8 +125,11 @@ impl Volume {
         };
         for number in 0..files {
             // With `reflink`, what was copied once can be cloned from then on.
-            let is_clone = clones || (share == Share::Reflink && self.may_clone && number > 0);
+            let is_clone = clones || (share == Share::Reflink && self.habits.clones && number > 0);
             self.write(if is_clone { 0 } else { placement.size });
+        }
+        if self.habits.counts_names {
+            self.demand.inodes += targets - files;
         }
     }
 
@@ -131,10 +138,11 @@ impl Volume {
         self.demand.bytes = self.demand.bytes.saturating_add(self.room.taken_by(size));
     }
 
-    /// Takes note of the folders above `path`, up to the root or to where this file system begins.
-    fn add_folders(&mut self, path: &Path, root: &Path) {
-        let top = if self.folder == root { root.parent().unwrap_or(root) } else { &self.folder };
-        for folder in path.ancestors().skip(1).take_while(|folder| *folder != top) {
+    /// Takes note of the folders above `path`, up to where this file system begins, or to `top`, which is there.
+    fn add_folders(&mut self, path: &Path, top: &Path) {
+        let above = path.ancestors().skip(1);
+        let missing = above.take_while(|folder| *folder != top && (*folder != self.folder || self.is_root));
+        for folder in missing {
             if !self.folders.insert(folder.to_owned()) {
                 break;
             }
@@ -151,6 +159,11 @@ impl Volume {
     }
 
     fn check(&mut self) -> Result<Demand> {
+        if self.demand != Demand::default() || !self.folders.is_empty() {
+            // What is made aside needs a folder.
+            self.demand.inodes += 1;
+            self.demand.bytes = self.demand.bytes.saturating_add(self.room.block);
+        }
         let demand = self.demand_with(self.folders.len() as u64);
         if self.fits(demand) {
             return Ok(demand);

@@ -4,7 +4,9 @@ use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use nix::sys::statfs::{BTRFS_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, XFS_SUPER_MAGIC, statfs};
+use nix::sys::statfs::{
+    BTRFS_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC, statfs,
+};
 use nix::sys::statvfs::statvfs;
 
 use super::resolved;
@@ -43,19 +45,31 @@ impl Room {
     }
 }
 
-/// Whether the file system that holds `path` is of a kind that clones files.
-///
-/// # Errors
-/// When the system refuses to say.
-pub fn may_clone(path: &Path) -> Result<bool> {
-    // bcachefs, whose number the library does not have: the kernel's include/uapi/linux/magic.h.
-    const BCACHEFS_SUPER_MAGIC: FsType = FsType(0xca45_1a4e);
-    let existing = existing(path)?;
-    let kind = statfs(&existing)
-        .map_err(io::Error::from)
-        .with_context(|| format!("cannot ask what file system is at {}", shown(&existing)))?
-        .filesystem_type();
-    Ok([BTRFS_SUPER_MAGIC, XFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, BCACHEFS_SUPER_MAGIC].contains(&kind))
+/// What a kind of file system does that its numbers do not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Habits {
+    /// It may be able to clone files.
+    pub clones: bool,
+    /// It takes an inode for every name of a file, as memory file systems do.
+    pub counts_names: bool,
+}
+
+impl Habits {
+    /// Asks what kind of file system holds `path`, or will hold it once it is created.
+    ///
+    /// # Errors
+    /// When the system refuses to say.
+    pub fn at(path: &Path) -> Result<Self> {
+        // bcachefs, whose number the library does not have: the kernel's include/uapi/linux/magic.h.
+        const BCACHEFS_SUPER_MAGIC: FsType = FsType(0xca45_1a4e);
+        let existing = existing(path)?;
+        let kind = statfs(&existing)
+            .map_err(io::Error::from)
+            .with_context(|| format!("cannot ask what file system is at {}", shown(&existing)))?
+            .filesystem_type();
+        let cloning = [BTRFS_SUPER_MAGIC, XFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, BCACHEFS_SUPER_MAGIC];
+        Ok(Self { clones: cloning.contains(&kind), counts_names: kind == TMPFS_MAGIC })
+    }
 }
 
 fn existing(path: &Path) -> Result<std::path::PathBuf> {

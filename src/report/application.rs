@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::text::{bytes, count, short, table};
+use super::placed::{placed, to_place};
+use super::text::{count, short, table};
 use super::{Planned, Report};
 use crate::digest::Digest;
 use crate::execute::Outcome;
@@ -145,25 +146,10 @@ impl Report for Application {
             let _ = writeln!(text, "{} removed; their content stays", count(self.gone.len() as u64, "tag"));
         }
         let there = self.already_there.files + self.totals.relies_on.files;
-        let _ = if self.dry_run {
-            writeln!(
-                text,
-                "to place: {}, {}; {} to write\ndry run: nothing was hashed, nothing was written",
-                count(self.planned.blobs.files, "blob"),
-                bytes(self.planned.blobs.bytes),
-                count(self.planned.files, "small file"),
-            )
-        } else {
-            let Outcome { linked, cloned, copied, written_files, .. } = &self.outcome;
-            writeln!(
-                text,
-                "{} linked, {} cloned, {} copied, {there} already there; {} written",
-                linked.files,
-                cloned.files,
-                copied.files,
-                count(*written_files, "small file"),
-            )
-        };
+        text += &if self.dry_run { to_place(&self.planned, there) } else { placed(&self.outcome, there) };
+        if self.dry_run {
+            text.push_str("dry run: nothing was hashed, nothing was written\n");
+        }
         text
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Report;
+use super::placed::{placed, to_place};
 use super::text::{bytes, count, signed_bytes, table};
 use crate::execute::Outcome;
 use crate::finding::Finding;
@@ -157,26 +158,8 @@ impl Report for Conversion {
             signed_bytes(self.saved.bytes),
             self.saved.percent,
         );
-        let there = format!("{} already there", self.already_there.files);
-        let _ = if self.dry_run {
-            writeln!(
-                text,
-                "to place: {}, {}; {there}; {} to write",
-                count(self.planned.blobs.files, "blob"),
-                bytes(self.planned.blobs.bytes),
-                count(self.planned.files, "small file"),
-            )
-        } else {
-            let Outcome { linked, cloned, copied, written_files, .. } = &self.outcome;
-            writeln!(
-                text,
-                "{} linked, {} cloned, {} copied, {there}; {} written",
-                linked.files,
-                cloned.files,
-                copied.files,
-                count(*written_files, "small file"),
-            )
-        };
+        let there = self.already_there.files;
+        text += &if self.dry_run { to_place(&self.planned, there) } else { placed(&self.outcome, there) };
         let _ = match (self.dry_run, self.verified.files) {
             (true, _) => writeln!(text, "dry run: nothing was hashed, nothing was written"),
             (false, 0) => writeln!(text, "nothing was hashed"),

@@ -37,7 +37,8 @@ pub(super) fn holds_image(path: &Path, depth: usize) -> bool {
     let mut walk = WalkDir::new(path).max_depth(depth).into_iter();
     while let Some(entry) = walk.next() {
         let Ok(entry) = entry else { continue };
-        if entry.file_type().is_dir() {
+        // The root is what a person named, be it a link.
+        if entry.file_type().is_dir() || entry.depth() == 0 {
             match place(entry.path()) {
                 Place::Image => return true,
                 Place::OtherLayout => walk.skip_current_dir(),
@@ -66,7 +67,9 @@ pub(super) fn image_folders(root: &Path) -> Walk {
         if let Some(parent) = entry.path().parent().and_then(|parent| others.get_mut(parent)) {
             *parent |= !is_part_of_image(&entry);
         }
-        if entry.file_type().is_symlink() {
+        // The root is what a person named, be it a link.
+        let is_root = entry.depth() == 0;
+        if entry.file_type().is_symlink() && !is_root {
             // skopeo does not follow it either: what lies behind would be missing without a word.
             if entry.path().is_dir() {
                 let finding = Finding::at(Kind::NotAFile, entry.path());
@@ -74,7 +77,7 @@ pub(super) fn image_folders(root: &Path) -> Walk {
             }
             continue;
         }
-        if !entry.file_type().is_dir() {
+        if !entry.file_type().is_dir() && !is_root {
             continue;
         }
         match place(entry.path()) {

@@ -1,0 +1,27 @@
+//! What was put in place, and what would be, in a line.
+
+use super::Planned;
+use super::text::{bytes, count};
+use crate::execute::Outcome;
+
+/// What was done; `there` blobs were in their place before.
+pub(super) fn placed(outcome: &Outcome, there: u64) -> String {
+    let Outcome { linked, cloned, copied, written_files, .. } = outcome;
+    format!(
+        "{} linked, {} cloned, {} copied, {there} already there; {} written\n",
+        linked.files,
+        cloned.files,
+        copied.files,
+        count(*written_files, "small file"),
+    )
+}
+
+/// What there is to do; `there` blobs are in their place.
+pub(super) fn to_place(planned: &Planned, there: u64) -> String {
+    format!(
+        "to place: {}, {}; {there} already there; {} to write\n",
+        count(planned.blobs.files, "blob"),
+        bytes(planned.blobs.bytes),
+        count(planned.files, "small file"),
+    )
+}
