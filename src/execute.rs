@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, anyhow, bail};
 use rayon::prelude::*;
@@ -96,8 +97,15 @@ impl Spoiled {
 /// # Errors
 /// When the destination cannot be written.
 pub fn content(plan: &Plan, destination: &Destination, means: &Means) -> Result<(Outcome, Spoiled)> {
-    let placed =
-        work::largest_first(&plan.placements, |placement| placement.size, |it| place(it, destination, means));
+    // What fails for one blob, such as a full disk, is not tried for all the others.
+    let has_failed = AtomicBool::new(false);
+    let place = |placement: &Placement| match has_failed.load(Ordering::Relaxed) {
+        true => Ok(Placed::default()),
+        false => {
+            place(placement, destination, means).inspect_err(|_| has_failed.store(true, Ordering::Relaxed))
+        }
+    };
+    let placed = work::largest_first(&plan.placements, |placement| placement.size, place);
     let mut outcome = Outcome::default();
     let mut spoiled = Spoiled::default();
     let mut held_back = Vec::new();
@@ -242,6 +250,7 @@ fn manifest(digest: Digest, catalog: &Catalog) -> Result<Vec<u8>> {
 }
 
 /// What became of one blob.
+#[derive(Default)]
 struct Placed {
     outcome: Outcome,
     faults: Vec<Finding>,

@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics, and the panic names the line")]
 
 mod architecture;
+mod crash;
 mod faults;
 mod fidelity;
 mod harness;
 mod hostile;
 mod lists;
+mod live;
 mod names;
 mod readme;
 mod round_trip;

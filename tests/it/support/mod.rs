@@ -3,6 +3,7 @@
 //! Nothing here knows how `bundle` works inside. A program that is missing fails the test; nothing is skipped.
 
 pub(crate) mod bundle;
+pub(crate) mod complete;
 pub(crate) mod forge;
 pub(crate) mod images;
 pub(crate) mod layer;
@@ -13,6 +14,7 @@ pub(crate) mod registry;
 pub(crate) mod skopeo;
 pub(crate) mod special;
 pub(crate) mod storage;
+pub(crate) mod strace;
 pub(crate) mod testdata;
 pub(crate) mod tree;
 pub(crate) mod verification;

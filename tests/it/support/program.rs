@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each program, and the Debian package that brings it.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 10] = [
     ("skopeo", "skopeo"),
     ("docker-registry", "docker-registry"),
     ("umoci", "umoci"),
@@ -16,6 +16,7 @@ const PACKAGES: [(&str, &str); 9] = [
     ("umount", "mount"),
     ("chmod", "coreutils"),
     ("sudo", "sudo"),
+    ("strace", "strace"),
 ];
 
 /// Finds a program, or fails the test saying what to install.

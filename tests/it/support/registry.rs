@@ -130,6 +130,12 @@ impl Registry {
         self.get(&format!("{repository}/blobs/{digest}"), &[]).expect(200).body
     }
 
+    /// How many bytes a blob has, without fetching them.
+    pub(crate) fn blob_size(&self, repository: &str, digest: &str) -> u64 {
+        let url = self.url(&format!("{repository}/blobs/{digest}"));
+        Reply::of(&url, self.agent.head(&url).call()).expect(200).header("content-length").parse().unwrap()
+    }
+
     /// Stores a manifest, whose children and blobs have to be there, and returns its digest.
     pub(crate) fn put_manifest(
         &self,
@@ -214,8 +220,9 @@ fn listening_on(log: &str) -> Option<String> {
 }
 
 fn names(list: &Value) -> Vec<String> {
-    let mut names: Vec<_> =
-        list.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+    // A repository without tags has null.
+    let list = list.as_array().into_iter().flatten();
+    let mut names: Vec<_> = list.map(|name| name.as_str().unwrap().to_owned()).collect();
     names.sort();
     names
 }
