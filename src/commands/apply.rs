@@ -10,13 +10,14 @@ use anyhow::{Context, Result};
 
 use source::Source;
 
-use super::convert::keep_apart;
+use super::convert::{keep_apart, refuse_links};
 use super::{Ending, Writing, conclude, open};
 use crate::catalog::{Catalog, Image};
 use crate::digest::Digest;
 use crate::disk::{self, File, Look, Share};
 use crate::execute;
 use crate::finding::{self, Finding};
+use crate::layout::package;
 use crate::layout::{Content, Entry, Layout, Registry, Stage};
 use crate::plan::{self, Change, Plan};
 use crate::present::{self, Present};
@@ -57,8 +58,10 @@ pub struct Application<'a> {
 pub fn apply(asked: &Application) -> Result<Ending> {
     let mut report = report::Application::of(asked.package, asked.destination, asked.is_dry_run);
     if let Err(findings) = attempt(asked, &mut report)? {
-        report.stopped = true;
-        report.findings.extend(findings);
+        report.stops();
+        // Content that lies in volumes is as bad as they are: which volume it is, is the better answer.
+        let bad = package::volumes::bad(asked.package);
+        report.findings.extend(if bad.is_empty() { findings } else { bad });
         report.findings = finding::settle(report.findings);
     }
     conclude(&report, &report.findings, asked.format)
@@ -76,11 +79,12 @@ fn attempt(asked: &Application, report: &mut report::Application) -> Result<Resu
     let described = source.bill().catalog(asked.package).map_err(anyhow::Error::msg)?;
 
     let root = Registry.destination(asked.destination)?;
+    refuse_links(asked.destination, &root)?;
     keep_apart(asked.package, asked.package, &root)?;
     let destination = if asked.is_dry_run { None } else { Some(open(&root, asked.writing, asked.progress)?) };
     let entries = Registry.entries(&described);
     let present = present::look(&root, &entries)?;
-    let lacking = base::lacking(asked, source.bill(), &root, &entries, &present)?;
+    let lacking = base::lacking(asked, source.bill(), &described, &root, &entries, &present)?;
     if !lacking.is_empty() {
         return Ok(Err(attribute(lacking, &described)));
     }

@@ -62,9 +62,7 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
         choose(scan, &asked.wanted, asked.target)?;
     report.untagged_left_out = untagged_left_out;
     let root = asked.target.destination(asked.destination)?;
-    if let Some(link) = disk::link_between(asked.destination, &root.join("below")) {
-        bail!("{} is a symbolic link\n  hint: name the folder that it leads to", shown(&link));
-    }
+    refuse_links(asked.destination, &root)?;
     keep_apart(asked.source, &tree_root, &root)?;
     let destination = if asked.is_dry_run { None } else { Some(open(&root, asked.writing, asked.progress)?) };
 
@@ -129,6 +127,16 @@ impl Goal {
         let entries = asked.target.entries(catalog);
         let present = present::look(root, &entries)?;
         Ok(Self { entries, present })
+    }
+}
+
+/// Refuses a destination whose root is behind a symbolic link that nobody named.
+pub(super) fn refuse_links(destination: &Path, root: &Path) -> Result<()> {
+    match disk::link_between(destination, &root.join("below")) {
+        None => Ok(()),
+        Some(link) => {
+            bail!("{} is a symbolic link\n  hint: name the folder that it leads to", shown(&link))
+        }
     }
 }
 

@@ -52,7 +52,11 @@ impl Layout for Package {
     fn recognise(&self, path: &Path) -> Result<Option<PathBuf>> {
         let is_package = match disk::look(path)? {
             Look::File(_) => begins_with_bill(path) || volumes::is_index(path),
-            Look::Folder => folder_bill(path).is_ok_and(|bill| bill.form == Form::Folder),
+            // A bill that cannot be read is that of a damaged package; one of a tar was unpacked over storage.
+            Look::Folder => match folder_bill(path) {
+                Ok(bill) => bill.form == Form::Folder,
+                Err(_) => !matches!(disk::look(&path.join(BILL))?, Look::Missing),
+            },
             Look::Missing | Look::Other(_) => false,
         };
         Ok(is_package.then(|| path.to_owned()))
@@ -124,6 +128,7 @@ pub fn open(path: &Path) -> Result<Opened, Vec<Finding>> {
 /// Opens a package that is a folder.
 fn open_folder(path: &Path) -> Result<Opened, Vec<Finding>> {
     let bill = folder_bill(path).map_err(|finding| vec![finding])?;
+    bill.check(path).map_err(|error| vec![damaged(path, error)])?;
     let storage = path.join(STORAGE);
     let mut files = Vec::new();
     let mut findings = Vec::new();
@@ -233,8 +238,25 @@ impl Opened {
                 Err(finding) => scan.findings.push(finding),
             }
         }
+        scan.leave_out_broken();
         scan.catalog.keep_inline();
         scan
+    }
+}
+
+impl Scan {
+    /// Leaves out the images whose manifests are not what they have to be, and names them in the findings.
+    fn leave_out_broken(&mut self) {
+        if self.findings.is_empty() {
+            return;
+        }
+        let users = self.catalog.users();
+        for finding in &mut self.findings {
+            let users = finding.digest.and_then(|digest| users.get(&digest)).into_iter().flatten();
+            finding.images.extend(users.map(|&image| image.clone()));
+        }
+        let broken: BTreeSet<_> = self.findings.iter().flat_map(|finding| &finding.images).collect();
+        self.catalog.images.retain(|image, _| !broken.contains(image));
     }
 }
 

@@ -95,6 +95,15 @@ impl Application {
         }
     }
 
+    /// Takes back what was to be done: nothing was.
+    pub fn stops(&mut self) {
+        self.stopped = true;
+        self.changes.clear();
+        self.moves.clear();
+        self.gone.clear();
+        self.outcome = Outcome::default();
+    }
+
     /// Takes in what the package says of itself.
     pub fn describes(&mut self, bill: &Bill) {
         self.name.clone_from(&bill.name);

@@ -3,22 +3,26 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::Application;
+use crate::catalog::Catalog;
 use crate::digest::Digest;
-use crate::disk::{self, Look};
+use crate::disk::{self, File, Look};
 use crate::finding::{Finding, Kind};
-use crate::layout::package::Bill;
+use crate::layout::package::{Bill, check_manifest};
 use crate::layout::{Content, Entry};
+use crate::manifest::MAX_MANIFEST_BYTES;
 use crate::present::Present;
 use crate::tally::sum;
+use crate::text::shown;
 use crate::verify::{self, Claim, Depth};
 
 /// What the package relies on and the destination does not have.
 pub(super) fn lacking(
     asked: &Application,
     bill: &Bill,
+    described: &Catalog,
     root: &Path,
     entries: &[Entry],
     present: &[Present],
@@ -35,6 +39,7 @@ pub(super) fn lacking(
         match (present, disk::look(&path)?) {
             (Present::Blocked(what), _) => lacking.push(lack.found(what)),
             (_, Look::File(file)) if file.size == size => {
+                lacking.extend(contradiction(asked, &file, digest, described)?);
                 claims.push((digest, Claim { placed: vec![file], ..Claim::default() }));
             }
             (_, Look::File(file)) => lacking.push(lack.found(format_args!("{} bytes", file.size))),
@@ -51,4 +56,22 @@ pub(super) fn lacking(
         lacking.extend(faults.map(|fault| Finding { kind: Kind::MissingBase, ..fault }));
     }
     Ok(lacking)
+}
+
+/// What the bill says wrong of a manifest that the destination has: it would lay out an image that is not whole.
+fn contradiction(
+    asked: &Application,
+    file: &File,
+    digest: Digest,
+    described: &Catalog,
+) -> Result<Option<Finding>> {
+    let Some(listed) = described.manifests.get(&digest) else { return Ok(None) };
+    let bytes = file.read_small(MAX_MANIFEST_BYTES);
+    let bytes = bytes.with_context(|| format!("cannot read {}", shown(&file.path)))?.unwrap_or_default();
+    let lack = Finding::at(Kind::MissingBase, &file.path).of(digest).expected(digest);
+    let found = Digest::of(digest.algorithm(), &bytes);
+    if found != digest {
+        return Ok(Some(lack.found(found)));
+    }
+    Ok(check_manifest(asked.package, digest, &bytes, listed).err())
 }

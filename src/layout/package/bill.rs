@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::Catalog;
 use crate::digest::Digest;
 use crate::layout::graph::{self, Content, Edges, NamedImage};
+use crate::reference::Identifier;
 use crate::tally::Tally;
 
 /// The format that this program writes, and the only one that it reads.
@@ -105,6 +106,47 @@ impl Bill {
             }
         }
         bill
+    }
+
+    /// Makes sure that it describes what its images need, all of it and nothing else.
+    ///
+    /// # Errors
+    /// When it contradicts itself; the message says how.
+    pub fn check(&self, origin: &Path) -> Result<(), String> {
+        let carries = self.carries.iter().map(|it| (it.digest, it.size));
+        let relies_on = self.relies_on.iter().map(|it| (it.digest, it.size));
+        let sizes = carries.clone().chain(relies_on.clone()).map(|(_, size)| size);
+        // Offsets are sums of sizes, and a tar cannot be that long.
+        let sum = sizes.fold(0, u64::saturating_add);
+        if sum > u64::MAX / 4 {
+            return Err("content of an impossible size".to_owned());
+        }
+        let tally = |contents: &mut dyn Iterator<Item = (Digest, u64)>| {
+            let mut tally = Tally::default();
+            contents.for_each(|(_, size)| tally.add(size));
+            tally
+        };
+        let totals = Totals {
+            images: self.images.len() as u64,
+            carries: tally(&mut carries.clone()),
+            relies_on: tally(&mut relies_on.clone()),
+        };
+        if totals != self.totals {
+            return Err("other totals than its content has".to_owned());
+        }
+        let catalog = self.catalog(origin)?;
+        for (name, image) in &catalog.images {
+            if let Identifier::Digest(named) = name.identifier
+                && named != image.digest
+            {
+                return Err(format!("{name} is {}", image.digest));
+            }
+        }
+        let listed: BTreeMap<Digest, u64> = carries.chain(relies_on).collect();
+        if catalog.contents() != listed {
+            return Err("content that no image needs".to_owned());
+        }
+        Ok(())
     }
 
     /// The catalog that it describes, without any file.

@@ -48,6 +48,7 @@ impl<R: Read> Passing<R> {
         if bill.form != Form::Tar {
             return Err(damaged(path, "the bill of materials of a folder"));
         }
+        bill.check(path).map_err(|error| damaged(path, error))?;
         let written = bill.clone();
         let pieces = skeleton::pieces(&mut bill).map_err(|error| damaged(path, error))?;
         if bill != written {

@@ -3,13 +3,14 @@
 //! The index has the package's own name, the volumes have numbers behind it: `release.tar`, `release.tar.001`.
 //! `cat release.tar.*` with the index left out is the tar.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::disk::{self, Part};
+use crate::disk::{self, Look, Part};
 use crate::finding::{self, Finding, Kind};
 use crate::hash::digest_of;
 
@@ -85,29 +86,43 @@ pub(super) fn parts(path: &Path) -> Result<Arc<[Part]>, Vec<Finding>> {
     let index = read(path).map_err(|error| vec![finding::unreadable(path, &error)])?;
     let Some(index) = index else { return disk::parts(&[path.to_owned()]).map_err(unreadable) };
     let files: Vec<PathBuf> = index.volumes.iter().map(|volume| path.with_file_name(&volume.file)).collect();
-    let missing = files.iter().filter(|file| !file.exists());
-    let missing: Vec<_> = missing.map(|file| Finding::at(Kind::MissingVolume, file)).collect();
-    if !missing.is_empty() || files.is_empty() {
-        return Err(missing);
-    }
-    disk::parts(&files).map_err(unreadable)
+    // A volume that is missing, or of another length, is told before anything is read.
+    let odd = index.odd(path, &|_, _| None);
+    if odd.is_empty() { disk::parts(&files).map_err(unreadable) } else { Err(odd) }
 }
 
 /// The volumes that are not what the index says.
-pub(super) fn bad(path: &Path) -> Vec<Finding> {
+pub fn bad(path: &Path) -> Vec<Finding> {
     let Ok(Some(index)) = read(path) else { return Vec::new() };
-    let bad = index.volumes.iter().filter_map(|volume| {
-        let file = path.with_file_name(&volume.file);
-        let finding = |found: &dyn std::fmt::Display| {
-            Finding::at(Kind::DamagedVolume, &file).expected(volume.digest).found(found)
-        };
-        match disk::look(&file) {
-            Ok(disk::Look::File(looked)) => match digest_of(&looked, volume.digest.algorithm(), &|_| {}) {
-                Ok((found, _)) => (found != volume.digest).then(|| finding(&found)),
-                Err(error) => Some(finding(&error)),
-            },
-            _ => Some(Finding::at(Kind::MissingVolume, &file)),
+    index.odd(path, &|file, digest| match digest_of(file, digest.algorithm(), &|_| {}) {
+        Ok((found, _)) => (found != digest).then(|| found.to_string()),
+        Err(error) => Some(error.to_string()),
+    })
+}
+
+/// What is found instead of a digest's content, if anything else is.
+type Instead<'i> = &'i dyn Fn(&disk::File, Digest) -> Option<String>;
+
+impl Index {
+    /// The volumes that are not there, or not as long as they have to be, or hold something else.
+    fn odd(&self, path: &Path, instead: Instead) -> Vec<Finding> {
+        let names: BTreeSet<&str> = self.volumes.iter().map(|volume| volume.file.as_str()).collect();
+        if names.is_empty() || names.len() < self.volumes.len() {
+            return vec![Finding::at(Kind::DamagedPackage, path).found("no volumes, or one of them twice")];
         }
-    });
-    bad.collect()
+        let odd = self.volumes.iter().filter_map(|volume| {
+            let file = path.with_file_name(&volume.file);
+            let found = match disk::look(&file) {
+                Ok(Look::File(looked)) if looked.size != volume.size => format!("{} bytes", looked.size),
+                Ok(Look::File(looked)) => instead(&looked, volume.digest)?,
+                Ok(Look::Missing) => return Some(Finding::at(Kind::MissingVolume, &file)),
+                Ok(Look::Folder) => "a folder".to_owned(),
+                Ok(Look::Other(what)) => what.to_owned(),
+                Err(error) => format!("{error:#}"),
+            };
+            let expected = format!("{}, {} bytes", volume.digest, volume.size);
+            Some(Finding::at(Kind::DamagedVolume, &file).expected(expected).found(found))
+        });
+        odd.collect()
+    }
 }
