@@ -257,6 +257,10 @@ impl Scan {
         }
         let broken: BTreeSet<_> = self.findings.iter().flat_map(|finding| &finding.images).collect();
         self.catalog.images.retain(|image, _| !broken.contains(image));
+        for digest in self.findings.iter().filter_map(|finding| finding.digest) {
+            self.catalog.manifests.remove(&digest);
+            self.catalog.blobs.remove(&digest);
+        }
     }
 }
 
