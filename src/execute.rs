@@ -246,7 +246,11 @@ fn manifest(digest: Digest, catalog: &Catalog) -> Result<Vec<u8>> {
             return Ok(bytes);
         }
     }
-    bail!("the manifest {digest} was changed while it was being converted")
+    let changed = || io::Error::other("it was changed while it was being converted");
+    match files.first() {
+        Some(file) => Err(changed()).with_context(|| format!("cannot read {}", shown(&file.path))),
+        None => bail!("the manifest {digest} is nowhere"),
+    }
 }
 
 /// What became of one blob.

@@ -4,6 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use tempfile::{Builder, NamedTempFile, TempPath};
@@ -22,6 +23,9 @@ pub struct Destination {
     is_locked: bool,
     /// The root first, then the folders below it where other file systems begin.
     volumes: Vec<Volume>,
+    /// Held while a folder changes hands: renaming one over another that is still empty would take that one
+    /// from under a thread that is about to write there.
+    handover: Mutex<()>,
     /// Dropped when nothing is left in staging.
     _made: MadeFolders,
     /// Holds the lock, so it is dropped last.
@@ -49,7 +53,8 @@ impl Destination {
         if is_locked {
             volumes.iter().try_for_each(Volume::clear)?;
         }
-        Ok(Self { ownership, root: root.to_owned(), is_locked, volumes, _made: made, folder })
+        let (root, handover) = (root.to_owned(), Mutex::default());
+        Ok(Self { ownership, root, is_locked, volumes, handover, _made: made, folder })
     }
 
     /// Whether other runs are kept out; some network file systems have no locks.
@@ -226,6 +231,10 @@ impl Destination {
         if !self.ownership.has_owner() {
             return fs::create_dir(path);
         }
+        let _held = self.handover.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_folder(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         // A folder that changes hands does so aside: killed between, it would stay whose it was.
         let aside = self.folder_aside(path)?;
         fs::rename(aside.path(), path)?;
@@ -319,17 +328,20 @@ mod tests {
 
     #[test]
     fn threads_that_need_one_folder_do_not_trip_over_each_other() {
-        let root = tempfile::tempdir().unwrap();
-        let destination = open(root.path()).unwrap();
-        for round in 0..500 {
-            let folder = root.path().join(round.to_string()).join("below");
-            std::thread::scope(|scope| {
-                for thread in 0..8 {
-                    let path = folder.join(thread.to_string());
-                    let destination = &destination;
-                    scope.spawn(move || destination.write_file(&path, b"").unwrap());
-                }
-            });
+        let own = Ownership { user: Some(nix::unistd::getuid().as_raw()), ..Ownership::default() };
+        for ownership in [Ownership::default(), own] {
+            let root = tempfile::tempdir().unwrap();
+            let destination = Destination::open(root.path(), ownership, WhenLocked::Refuse).unwrap();
+            for round in 0..500 {
+                let folder = root.path().join(round.to_string()).join("below/and/below");
+                std::thread::scope(|scope| {
+                    for thread in 0..8 {
+                        let path = folder.join(thread.to_string());
+                        let destination = &destination;
+                        scope.spawn(move || destination.write_file(&path, b"").unwrap());
+                    }
+                });
+            }
         }
     }
 

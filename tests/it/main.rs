@@ -5,18 +5,27 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics, and the panic names the line")]
 
 mod architecture;
+mod changing;
 mod crash;
 mod faults;
 mod fidelity;
+mod foreign;
 mod harness;
 mod hostile;
 mod lists;
 mod live;
+mod locks;
 mod names;
+mod nesting;
+mod ownership;
 mod readme;
+mod removal;
+mod room;
 mod round_trip;
 mod sharing;
+mod signals;
 mod stats;
 mod support;
 mod sweep;
 mod verify;
+mod volumes;

@@ -4,7 +4,9 @@
 
 pub(crate) mod bundle;
 pub(crate) mod complete;
+pub(crate) mod course;
 pub(crate) mod forge;
+pub(crate) mod held;
 pub(crate) mod images;
 pub(crate) mod layer;
 pub(crate) mod mount;

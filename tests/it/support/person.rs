@@ -1,5 +1,6 @@
 //! An ordinary user: root may read everything, so what is unreadable is shown to the program as somebody else.
 
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
@@ -7,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
+
+use super::program::program;
 
 /// Somebody who can run the program and has no rights that others have not.
 pub(crate) struct Person {
@@ -16,6 +19,27 @@ pub(crate) struct Person {
 /// Whether the tests themselves run as root.
 pub(crate) fn is_root() -> bool {
     Path::new("/proc/self").metadata().unwrap().uid() == 0
+}
+
+/// A program, to be run as root.
+pub(crate) fn root(path: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
+    let mut command = if is_root() { Command::new(&path) } else { Command::new(program("sudo")) };
+    if !is_root() {
+        command.arg(path);
+    }
+    command.args(arguments);
+    command
+}
+
+/// The built `bundle`, to be run as root.
+pub(crate) fn root_bundle() -> assert_cmd::Command {
+    assert_cmd::Command::from_std(root(env!("CARGO_BIN_EXE_bundle"), &[]))
+}
+
+/// Gives a file or a folder to a user and a group.
+pub(crate) fn give(path: &Path, user: u32, group: u32) {
+    let status = root("chown", &[&format!("{user}:{group}"), path.to_str().unwrap()]).status().unwrap();
+    assert!(status.success(), "{} cannot be given to {user}:{group}", path.display());
 }
 
 impl Person {

@@ -37,7 +37,7 @@ pub(crate) struct Call {
 impl Call {
     /// Whether the system refused it.
     pub(crate) fn is_refused(&self) -> bool {
-        self.text.contains(" = -1 E")
+        self.text.contains(") = -1 ") || self.text.contains(" = -1 E")
     }
 
     /// Whether it is of those that create or change something, or say something; most calls of `openat` only
