@@ -24,7 +24,7 @@ pub use destination::Destination;
 pub use extent::{Extent, Part, parts};
 pub use lock::WhenLocked;
 pub use mounts::{Links, is_one_mount, resolved, volumes};
-pub use output::{Output, OutputFolder};
+pub use output::{Output, OutputFolder, remove_output};
 pub use ownership::Ownership;
 pub use read::{Look, link_between, look, read_beginning, read_small, what_is_no_file};
 pub use room::{Habits, Room};

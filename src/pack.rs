@@ -110,9 +110,10 @@ fn write(
         };
         let mut write_error = None;
         let read = file.stream(|bytes| {
-            output.write_all(bytes).inspect_err(|error| {
-                write_error =
-                    Some(error.raw_os_error().map_or(error.kind().into(), io::Error::from_raw_os_error));
+            output.write_all(bytes).map_err(|error| {
+                let kind = error.kind();
+                write_error = Some(error);
+                io::Error::from(kind)
             })
         });
         if let Some(error) = write_error {

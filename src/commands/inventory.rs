@@ -17,7 +17,10 @@ use crate::report::{self, Findings};
 /// When the tree is not there or cannot be read.
 pub fn inventory(source: &Path) -> Result<Ending> {
     let Scan { catalog, findings } = layout::open(source)?.scan;
-    let largest = |digest: &_| catalog.blobs.get(digest)?.files.iter().map(|file| file.size).max();
+    let largest = |digest: &_| {
+        let files = catalog.blobs.get(digest).map(|blob| blob.files.as_slice()).unwrap_or_default();
+        files.iter().map(|file| file.size).max().or_else(|| catalog.elsewhere.get(digest).copied())
+    };
     let findings = damage::assess(&catalog, findings, &largest).findings;
     report::say(&Findings(&findings).text());
     let document = serde_json::to_string_pretty(&Inventory::of(&catalog))?;

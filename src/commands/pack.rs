@@ -75,11 +75,17 @@ pub fn pack(asked: &Packing) -> Result<Ending> {
     bill.name.clone_from(&asked.name);
     bill.labels.clone_from(&asked.labels);
     let pieces = skeleton::pieces(&mut bill).map_err(anyhow::Error::msg)?;
+    let length = pieces.iter().map(Piece::size).sum();
+    match &asked.package {
+        Package::Tar(split) => split.check(length)?,
+        // Its content lies in files of its own.
+        Package::Folder(_) => bill.carries.iter_mut().for_each(|carried| carried.offset = None),
+    }
 
     let mut report = report::Packing::of(asked.source, asked.is_dry_run, &bill);
     report.untagged_left_out = untagged_left_out;
     report.package = asked.package.path().map(Path::to_owned);
-    report.package_bytes = pieces.iter().map(Piece::size).sum();
+    report.package_bytes = length;
     report.findings = assess(&catalog, &bill, Spoiled { faults, ..Spoiled::default() });
     if report.is_sound() && !asked.is_dry_run {
         report.findings.extend(write(asked, &bill, &pieces, &catalog)?);

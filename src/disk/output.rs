@@ -80,6 +80,19 @@ impl Write for Output {
     }
 }
 
+/// Removes a file that an earlier run finished, if it is still there.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove_output(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", shown(path)))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl OutputFolder {
     /// Begins a folder.
     ///

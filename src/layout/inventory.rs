@@ -47,6 +47,8 @@ impl Inventory {
                 (*digest, size.or(needed.get(digest).copied()).unwrap_or_default())
             })
             .collect();
+        // Where a patch was applied, what it relies on is there as well.
+        content.extend(&catalog.elsewhere);
         // What a manifest carries itself is written out at a site.
         content.extend(catalog.inline.iter().map(|(digest, bytes)| (*digest, bytes.len() as u64)));
         Self {

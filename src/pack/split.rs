@@ -3,11 +3,15 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::digest::{Algorithm, Hasher};
-use crate::disk::Output;
-use crate::layout::package::volumes::{Index, Volume, name};
+use crate::disk::{self, Output};
+use crate::layout::package::volumes::{self, Index, Volume, name};
+use crate::text::shown;
+
+/// With more, a shell would not list them in their order, and a process may not have that many files open.
+const MOST_VOLUMES: u64 = 999;
 
 /// Into which files a package goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +22,23 @@ pub enum Split {
     No(PathBuf),
     /// Into volumes of this many bytes, and an index of the given name.
     Every(PathBuf, u64),
+}
+
+impl Split {
+    /// Makes sure that a package of this many bytes does not become too many files.
+    ///
+    /// # Errors
+    /// When it would; the message says which size does.
+    pub fn check(&self, length: u64) -> Result<()> {
+        let Self::Every(package, most) = self else { return Ok(()) };
+        let count = length.div_ceil(*most);
+        if count <= MOST_VOLUMES {
+            return Ok(());
+        }
+        let package = shown(package);
+        let enough = length.div_ceil(MOST_VOLUMES);
+        bail!("{package} would have {count} volumes, {MOST_VOLUMES} at most\n  hint: --split {enough}")
+    }
 }
 
 /// Writes a package's bytes.
@@ -33,6 +54,9 @@ pub enum Writer {
 /// Volumes that are being written.
 pub struct Volumes {
     package: PathBuf,
+    index: Output,
+    /// Those of the package that has the name.
+    before: Vec<PathBuf>,
     most: u64,
     finished: Vec<(Output, Volume)>,
     current: Option<(Output, Hasher, u64)>,
@@ -47,12 +71,7 @@ impl Writer {
         Ok(match split {
             Split::Stdout => Self::Stdout(io::stdout().lock()),
             Split::No(path) => Self::File(Output::create(path)?),
-            Split::Every(path, most) => Self::Volumes(Box::new(Volumes {
-                package: path.clone(),
-                most: *most,
-                finished: Vec::new(),
-                current: None,
-            })),
+            Split::Every(path, most) => Self::Volumes(Box::new(Volumes::create(path, *most)?)),
         })
     }
 
@@ -88,6 +107,12 @@ impl Write for Writer {
 }
 
 impl Volumes {
+    fn create(package: &Path, most: u64) -> Result<Self> {
+        let index = Output::create(package)?;
+        let before = volumes::of(package);
+        Ok(Self { package: package.to_owned(), index, before, most, finished: Vec::new(), current: None })
+    }
+
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.current.as_ref().is_some_and(|(_, _, written)| *written == self.most) {
             self.close();
@@ -121,13 +146,14 @@ impl Volumes {
             output.finish()?;
             index.push(volume);
         }
+        // Where there were more, the others would still look like a part of it.
+        let count = index.len();
+        for left in self.before.into_iter().skip(count) {
+            disk::remove_output(&left)?;
+        }
         let json = serde_json::to_string_pretty(&Index::of(index))? + "\n";
-        let mut output = Output::create(&self.package)?;
-        write_all(&mut output, &self.package, json.as_bytes())?;
-        output.finish()
+        let cannot = || format!("cannot write {}", shown(&self.package));
+        self.index.write_all(json.as_bytes()).with_context(cannot)?;
+        self.index.finish()
     }
-}
-
-fn write_all(output: &mut Output, path: &Path, bytes: &[u8]) -> Result<()> {
-    output.write_all(bytes).with_context(|| format!("cannot write {}", crate::text::shown(path)))
 }

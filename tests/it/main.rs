@@ -18,6 +18,7 @@ mod locks;
 mod names;
 mod nesting;
 mod ownership;
+mod packages;
 mod readme;
 mod removal;
 mod room;

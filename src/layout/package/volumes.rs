@@ -56,6 +56,15 @@ pub fn name(package: &Path, number: usize) -> PathBuf {
     name.into()
 }
 
+/// The volumes of the package that has a name, if it is split: those that are named after it, as [`name`] does.
+#[must_use]
+pub fn of(package: &Path) -> Vec<PathBuf> {
+    let Ok(Some(index)) = read(package) else { return Vec::new() };
+    let listed = index.volumes.iter().map(|volume| package.with_file_name(&volume.file));
+    let named = listed.zip(1..).take_while(|(file, number)| *file == name(package, *number));
+    named.map(|(file, _)| file).collect()
+}
+
 pub(super) fn is_index(path: &Path) -> bool {
     matches!(read(path), Ok(Some(_)))
 }

@@ -10,6 +10,7 @@ pub(crate) mod held;
 pub(crate) mod images;
 pub(crate) mod layer;
 pub(crate) mod mount;
+pub(crate) mod package;
 pub(crate) mod person;
 pub(crate) mod program;
 pub(crate) mod registry;
