@@ -1,13 +1,14 @@
 //! Where a package goes: a file, standard output, or volumes with an index.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
 use crate::digest::{Algorithm, Hasher};
 use crate::disk::Output;
-use crate::layout::package::volumes::{Index, Volume, name};
+use crate::layout::package::volumes::{Index, Volume, is_index, name};
+use crate::text::shown;
 
 /// Into which files a package goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,22 @@ impl Writer {
         })
     }
 
+    /// Writes these bytes.
+    ///
+    /// # Errors
+    /// When they cannot be written; it says where.
+    pub fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = match self {
+            Self::Stdout(stdout) => stdout.write_all(bytes),
+            Self::File(output) => output.write_all(bytes),
+            Self::Volumes(volumes) => return volumes.put(bytes),
+        };
+        written.with_context(|| match self {
+            Self::File(output) => format!("cannot write {}", shown(output.path())),
+            _ => "cannot write to standard output".to_owned(),
+        })
+    }
+
     /// Makes all of it durable and gives it its name; of volumes, the index gets its name last.
     ///
     /// # Errors
@@ -69,26 +86,16 @@ impl Writer {
     }
 }
 
-impl Write for Writer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Stdout(stdout) => stdout.write(bytes),
-            Self::File(output) => output.write(bytes),
-            Self::Volumes(volumes) => volumes.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Stdout(stdout) => stdout.flush(),
-            Self::File(output) => output.flush(),
-            Self::Volumes(_) => Ok(()),
-        }
-    }
-}
-
 impl Volumes {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            bytes = &bytes[self.write(bytes)?..];
+        }
+        Ok(())
+    }
+
+    /// Writes as many of these bytes as fit into the current volume.
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         if self.current.as_ref().is_some_and(|(_, _, written)| *written == self.most) {
             self.close();
         }
@@ -96,15 +103,16 @@ impl Volumes {
             Some(current) => current,
             None => {
                 let path = name(&self.package, self.finished.len() + 1);
-                let output = Output::create(&path).map_err(io::Error::other)?;
+                let output = Output::create(&path)?;
                 self.current.insert((output, Hasher::new(Algorithm::Sha256), 0))
             }
         };
         let fitting = bytes.len().min(usize::try_from(self.most - *written).unwrap_or(usize::MAX));
-        let count = output.write(&bytes[..fitting])?;
-        hasher.update(&bytes[..count]);
-        *written += count as u64;
-        Ok(count)
+        let bytes = &bytes[..fitting];
+        output.write_all(bytes).with_context(|| format!("cannot write {}", shown(output.path())))?;
+        hasher.update(bytes);
+        *written += fitting as u64;
+        Ok(fitting)
     }
 
     fn close(&mut self) {
@@ -116,18 +124,16 @@ impl Volumes {
 
     fn finish(mut self) -> Result<()> {
         self.close();
-        let mut index = Vec::new();
-        for (output, volume) in self.finished {
-            output.finish()?;
-            index.push(volume);
+        let (outputs, volumes): (Vec<_>, Vec<_>) = self.finished.into_iter().unzip();
+        let json = serde_json::to_string_pretty(&Index::of(volumes))? + "\n";
+        let mut index = Output::create(&self.package)?;
+        index.write_all(json.as_bytes()).with_context(|| format!("cannot write {}", shown(&self.package)))?;
+        outputs.iter().chain([&index]).try_for_each(Output::sync)?;
+        if is_index(&self.package) {
+            // Its volumes give way to these one by one: it must not outlive the first.
+            index.make_way()?;
         }
-        let json = serde_json::to_string_pretty(&Index::of(index))? + "\n";
-        let mut output = Output::create(&self.package)?;
-        write_all(&mut output, &self.package, json.as_bytes())?;
-        output.finish()
+        outputs.into_iter().try_for_each(Output::finish)?;
+        index.finish()
     }
-}
-
-fn write_all(output: &mut Output, path: &Path, bytes: &[u8]) -> Result<()> {
-    output.write_all(bytes).with_context(|| format!("cannot write {}", crate::text::shown(path)))
 }

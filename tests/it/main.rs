@@ -18,6 +18,7 @@ mod locks;
 mod names;
 mod nesting;
 mod ownership;
+mod package_kills;
 mod readme;
 mod removal;
 mod room;

@@ -56,7 +56,9 @@ pub fn name(package: &Path, number: usize) -> PathBuf {
     name.into()
 }
 
-pub(super) fn is_index(path: &Path) -> bool {
+/// Whether a file is an index of volumes.
+#[must_use]
+pub fn is_index(path: &Path) -> bool {
     matches!(read(path), Ok(Some(_)))
 }
 
