@@ -162,8 +162,9 @@ impl Catalog {
     #[must_use]
     pub fn contents(&self) -> BTreeMap<Digest, u64> {
         let mut contents = BTreeMap::new();
-        for image in self.images.values() {
-            contents.extend(self.contents_of(image.digest));
+        let images: BTreeSet<Digest> = self.images.values().map(|image| image.digest).collect();
+        for image in images {
+            contents.extend(self.contents_of(image));
         }
         contents
     }

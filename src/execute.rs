@@ -246,11 +246,11 @@ fn manifest(digest: Digest, catalog: &Catalog) -> Result<Vec<u8>> {
             return Ok(bytes);
         }
     }
-    let changed = || io::Error::other("it was changed while it was being converted");
-    match files.first() {
-        Some(file) => Err(changed()).with_context(|| format!("cannot read {}", shown(&file.path))),
-        None => bail!("the manifest {digest} is nowhere"),
-    }
+    let changed = io::Error::other("it was changed while it was being read");
+    Err(changed).with_context(|| match files.first() {
+        Some(file) => format!("cannot read {}", shown(&file.path)),
+        None => format!("cannot read the manifest {digest}"),
+    })
 }
 
 /// What became of one blob.

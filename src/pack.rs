@@ -6,7 +6,7 @@
 mod split;
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -50,7 +50,7 @@ fn claims(catalog: &Catalog, pieces: &[Piece]) -> Vec<(Digest, Claim)> {
 pub fn stream(
     pieces: &[Piece],
     catalog: &Catalog,
-    output: &mut impl Write,
+    output: &mut Writer,
     on_bytes: OnBytes,
 ) -> Result<Spoiled> {
     let mut spoiled = Spoiled::default();
@@ -92,12 +92,12 @@ fn write(
     pieces: &[Piece],
     catalog: &Catalog,
     verdicts: &HashMap<Digest, Verdict>,
-    output: &mut impl Write,
+    output: &mut Writer,
 ) -> Result<()> {
     for piece in pieces {
         let (digest, size) = match piece {
             Piece::Bytes(bytes) => {
-                output.write_all(bytes).context("cannot write the package")?;
+                output.put(bytes)?;
                 continue;
             }
             Piece::Content(digest, size) => (digest, *size),
@@ -105,19 +105,18 @@ fn write(
         let file = verdicts.get(digest).and_then(|verdict| verdict.sound.first());
         let Some(file) = file else {
             let inline = catalog.inline.get(digest).map(|bytes| &**bytes).unwrap_or_default();
-            output.write_all(inline).context("cannot write the package")?;
+            output.put(inline)?;
             continue;
         };
         let mut write_error = None;
         let read = file.stream(|bytes| {
-            output.write_all(bytes).map_err(|error| {
-                let kind = error.kind();
+            output.put(bytes).map_err(|error| {
                 write_error = Some(error);
-                io::Error::from(kind)
+                io::ErrorKind::Other.into()
             })
         });
         if let Some(error) = write_error {
-            return Err(error).context("cannot write the package");
+            return Err(error);
         }
         let length = read.with_context(|| format!("cannot read {}", shown(&file.path)))?;
         // It was hashed a moment ago: what was written is what was hashed, if nobody touched it since.

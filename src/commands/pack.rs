@@ -1,6 +1,6 @@
 //! `pack`: images as a package, whole or against what sites have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -12,9 +12,9 @@ use crate::damage;
 use crate::digest::Digest;
 use crate::disk::OutputFolder;
 use crate::execute::Spoiled;
-use crate::finding::{self, Finding};
+use crate::finding::{self, Finding, Kind};
 use crate::layout::Registry;
-use crate::layout::inventory::open_base;
+use crate::layout::inventory::open_bases;
 use crate::layout::package::skeleton::{self, Piece};
 use crate::layout::package::{Bill, Form};
 use crate::pack::{self, Split, Writer};
@@ -59,7 +59,7 @@ pub enum Package<'a> {
 /// When the source or a base is no tree of images, or the package cannot be written.
 pub fn pack(asked: &Packing) -> Result<Ending> {
     let scan = open_source(asked.source)?.scan;
-    let bases = asked.bases.iter().map(|base| Ok(open_base(base)?.0)).collect::<Result<Vec<_>>>()?;
+    let (bases, unread) = open_bases(asked.bases)?;
     let Chosen { catalog, findings: faults, untagged_left_out } = choose(scan, &asked.wanted, &Registry)?;
     // History, and what no image needs, stays where it is.
     let images = catalog.images.keys().cloned().collect();
@@ -87,6 +87,7 @@ pub fn pack(asked: &Packing) -> Result<Ending> {
     report.package = asked.package.path().map(Path::to_owned);
     report.package_bytes = length;
     report.findings = assess(&catalog, &bill, Spoiled { faults, ..Spoiled::default() });
+    report.findings.extend(unread);
     if report.is_sound() && !asked.is_dry_run {
         report.findings.extend(write(asked, &bill, &pieces, &catalog)?);
         report.findings = finding::settle(report.findings);
@@ -117,7 +118,22 @@ fn assess(catalog: &Catalog, bill: &Bill, spoiled: Spoiled) -> Vec<Finding> {
         let fitting = files.iter().find(|file| carried.get(digest) == Some(&file.size));
         relied.get(digest).copied().or(fitting.or(files.first()).map(|file| file.size))
     };
-    damage::assess(catalog, spoiled.faults, &size_of).findings
+    let mut faults = spoiled.faults;
+    // A manifest was read before; that no file has it any more breaks its images all the same.
+    let lost: Vec<Digest> =
+        spoiled.digests.iter().filter(|digest| catalog.manifests.contains_key(digest)).copied().collect();
+    let users = if lost.is_empty() { HashMap::new() } else { catalog.users() };
+    for digest in lost {
+        let Some(users) = users.get(&digest) else { continue };
+        if !faults.iter().any(|fault| fault.digest == Some(digest)) {
+            let origin = users.first().map_or(Path::new(""), |image| &catalog.images[*image].origin);
+            faults.push(Finding::at(Kind::MissingManifest, origin).of(digest).expected(digest));
+        }
+        for fault in faults.iter_mut().filter(|fault| fault.digest == Some(digest)) {
+            fault.images.extend(users.iter().map(|&image| image.clone()));
+        }
+    }
+    damage::assess(catalog, faults, &size_of).findings
 }
 
 /// Writes the package; gives it its name only if all that it carries is sound.

@@ -8,7 +8,7 @@ use super::{Ending, conclude};
 use crate::catalog::Catalog;
 use crate::damage;
 use crate::finding::Finding;
-use crate::layout::inventory::open_base;
+use crate::layout::inventory::open_bases;
 use crate::layout::{self, Tree};
 use crate::platforms::platforms;
 use crate::report::{BaseStats, Format, Stats, TreeStats};
@@ -37,14 +37,14 @@ pub fn stats(asked: &Statistics) -> Result<Ending> {
     } else {
         layout::open_all(asked.paths)?
     };
-    let bases: Vec<Catalog> = asked.bases.iter().map(|base| Ok(open_base(base)?.0)).collect::<Result<_>>()?;
+    let (bases, unread) = open_bases(asked.bases)?;
     let scanned: Vec<Finding> = trees.iter().flat_map(|tree| tree.scan.findings.iter().cloned()).collect();
     asked.selection.check(trees.iter().map(|tree| &tree.scan.catalog), &scanned)?;
     for tree in &mut trees {
         tree.scan.findings.retain(|finding| asked.selection.concerns(finding));
         tree.scan.catalog = asked.selection.choose(std::mem::take(&mut tree.scan.catalog));
     }
-    let findings: Vec<Finding> = trees.iter_mut().flat_map(faults).collect();
+    let findings: Vec<Finding> = trees.iter_mut().flat_map(faults).chain(unread).collect();
 
     let catalogs: Vec<&Catalog> = trees.iter().map(|tree| &tree.scan.catalog).collect();
     let platforms: Vec<_> = catalogs.iter().map(|catalog| platforms(catalog)).collect();

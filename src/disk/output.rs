@@ -57,13 +57,37 @@ impl Output {
         Ok(Self { path: path.to_owned(), temporary, file })
     }
 
+    /// The name that it will have.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes durable what was written.
+    ///
+    /// # Errors
+    /// When the disk reports that something could not be written.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_all().with_context(|| format!("cannot write {}", shown(&self.path)))
+    }
+
+    /// Removes the file that has its name.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn make_way(&self) -> Result<()> {
+        let cannot = || format!("cannot remove {}", shown(&self.path));
+        fs::remove_file(&self.path).with_context(cannot)?;
+        sync_folder_of(&self.path).with_context(cannot)
+    }
+
     /// Makes it durable and gives it its name, over whatever file has it.
     ///
     /// # Errors
     /// When the disk reports that something could not be written.
     pub fn finish(self) -> Result<()> {
         let cannot = || format!("cannot write {}", shown(&self.path));
-        self.file.sync_all().with_context(cannot)?;
+        self.sync()?;
         fs::rename(&self.temporary.path, &self.path).with_context(cannot)?;
         self.temporary.keep();
         sync_folder_of(&self.path).with_context(cannot)

@@ -1,7 +1,7 @@
 //! Inventories: what a site has, as a document that is small enough to mail, without any content.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use super::graph::{self, Content, Edges, NamedImage};
 use crate::catalog::{Blob, Catalog};
 use crate::digest::Digest;
 use crate::disk::{self, Look};
+use crate::finding::Finding;
 use crate::text::shown;
 
 /// The format that this program writes.
@@ -73,6 +74,24 @@ impl Inventory {
         catalog.blobs = content.into_iter().map(|digest| (digest, Blob::default())).collect();
         Ok(catalog)
     }
+}
+
+/// Reads bases, and says why nothing is known of one, where that is so: a base that has nothing would be taken for
+/// one that lacks everything.
+///
+/// # Errors
+/// As [`open_base`].
+pub fn open_bases(paths: &[PathBuf]) -> Result<(Vec<Catalog>, Vec<Finding>)> {
+    let mut catalogs = Vec::new();
+    let mut findings = Vec::new();
+    for path in paths {
+        let (catalog, tree) = open_base(path)?;
+        let unread = tree.filter(|_| catalog.images.is_empty());
+        let faults = unread.into_iter().flat_map(|tree| tree.scan.findings);
+        findings.extend(faults.filter(Finding::is_error));
+        catalogs.push(catalog);
+    }
+    Ok((catalogs, findings))
 }
 
 /// Reads what is compared with: an inventory, or a tree of any layout.

@@ -4,6 +4,7 @@
 //! where it lies, without being unpacked: its content is known by its offsets.
 
 mod bill;
+mod folder;
 mod passing;
 pub mod skeleton;
 pub mod volumes;
@@ -23,11 +24,12 @@ use super::{Entry, Layout, Scan, claim};
 use crate::catalog::Catalog;
 use crate::digest::{Algorithm, Digest};
 use crate::disk::{self, Extent, File, Look, Part};
-use crate::finding::{self, Finding, Kind};
+use crate::finding::{Finding, Kind};
 use crate::manifest::Manifest;
 use crate::reference::Reference;
 use bill::SCHEMAS;
-use skeleton::{BILL, BILL_DIGEST, STORAGE};
+use passing::cut_short;
+use skeleton::{BILL, BILL_DIGEST};
 
 /// The longest bill of materials that is read, in bytes: one of 50,000 images is half as long.
 const MAX_BILL_BYTES: u64 = 64 << 20;
@@ -53,7 +55,7 @@ impl Layout for Package {
         let is_package = match disk::look(path)? {
             Look::File(_) => begins_with_bill(path) || volumes::is_index(path),
             // A bill that cannot be read is that of a damaged package; one of a tar was unpacked over storage.
-            Look::Folder => match folder_bill(path) {
+            Look::Folder => match folder::bill(path) {
                 Ok(bill) => bill.form == Form::Folder,
                 Err(_) => !matches!(disk::look(&path.join(BILL))?, Look::Missing),
             },
@@ -115,7 +117,7 @@ fn begins_with_bill(path: &Path) -> bool {
 /// The findings, when it is damaged, incomplete, altered, or of a format that is not known.
 pub fn open(path: &Path) -> Result<Opened, Vec<Finding>> {
     if path.is_dir() {
-        return open_folder(path);
+        return folder::open(path);
     }
     let parts = volumes::parts(path)?;
     read(path, parts).map_err(|finding| {
@@ -123,45 +125,6 @@ pub fn open(path: &Path) -> Result<Opened, Vec<Finding>> {
         let bad = volumes::bad(path);
         if bad.is_empty() { vec![finding] } else { bad }
     })
-}
-
-/// Opens a package that is a folder.
-fn open_folder(path: &Path) -> Result<Opened, Vec<Finding>> {
-    let bill = folder_bill(path).map_err(|finding| vec![finding])?;
-    bill.check(path).map_err(|error| vec![damaged(path, error)])?;
-    let storage = path.join(STORAGE);
-    let mut files = Vec::new();
-    let mut findings = Vec::new();
-    for &Carried { digest, size, .. } in &bill.carries {
-        let path = super::registry::data_file(&storage, &digest);
-        match claim::file(&path, digest) {
-            Ok(Some(file)) if file.size == size => files.push((digest, file)),
-            Ok(Some(file)) => findings.push(
-                Finding::at(Kind::WrongSize, &path)
-                    .of(digest)
-                    .expected(format_args!("{size} bytes"))
-                    .found(format_args!("{} bytes", file.size)),
-            ),
-            Ok(None) => findings.push(Finding::at(Kind::MissingBlob, &path).of(digest).expected(digest)),
-            Err(finding) => findings.push(finding),
-        }
-    }
-    if findings.is_empty() { Ok(Opened { bill, files, path: path.to_owned() }) } else { Err(findings) }
-}
-
-/// Reads the bill of materials of a folder.
-fn folder_bill(path: &Path) -> Result<Bill, Finding> {
-    let read = |name: &str| {
-        let path = path.join(name);
-        match disk::read_small(&path, MAX_BILL_BYTES) {
-            Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => Err(damaged(&path, "a bill of materials that is too long")),
-            Err(error) => Err(finding::unreadable(&path, &error)),
-        }
-    };
-    let json = read(BILL)?;
-    check_digest(path, &json, &read(BILL_DIGEST)?)?;
-    parse(path, &json)
 }
 
 /// Holds a bill of materials to its digest.
@@ -178,11 +141,15 @@ fn damaged(path: &Path, found: impl ToString) -> Finding {
 }
 
 fn read(path: &Path, parts: Arc<[Part]>) -> Result<Opened, Finding> {
-    let size = parts.iter().map(|part| part.size).sum();
-    let mut passing = Passing::begin(Extent { parts: parts.clone(), offset: 0 }.open(size), path)?;
+    let end = parts.iter().map(|part| part.size).sum();
+    let tar = Extent { parts: parts.clone(), offset: 0 }.open(end);
+    let mut passing = Passing::begin(tar, Some(end), path)?;
     while let Some((_, size)) = passing.advance()? {
         passing.reader.skip(size);
         passing.offset += size;
+        if passing.offset > end {
+            return Err(cut_short(path, end));
+        }
     }
     let files = passing.bill.carries.iter().map(|carried| {
         let offset = carried.offset.unwrap_or_default();

@@ -67,11 +67,6 @@ fn data_path(digest: &Digest) -> String {
     format!("{BLOBS}/{}/{}/{hex}/data", digest.algorithm().name(), &hex[..2])
 }
 
-/// The file that a blob has in storage at `root`.
-pub(super) fn data_file(root: &Path, digest: &Digest) -> PathBuf {
-    root.join(data_path(digest))
-}
-
 impl Layout for Registry {
     fn name(&self) -> &'static str {
         "registry"

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::digest::{Algorithm, Hasher};
 use crate::disk::{self, Output};
-use crate::layout::package::volumes::{self, Index, Volume, name};
+use crate::layout::package::volumes::{self, Index, Volume, is_index, name};
 use crate::text::shown;
 
 /// With more, a shell would not list them in their order, and a process may not have that many files open.
@@ -55,8 +55,6 @@ pub enum Writer {
 pub struct Volumes {
     package: PathBuf,
     index: Output,
-    /// Those of the package that has the name.
-    before: Vec<PathBuf>,
     most: u64,
     finished: Vec<(Output, Volume)>,
     current: Option<(Output, Hasher, u64)>,
@@ -75,6 +73,22 @@ impl Writer {
         })
     }
 
+    /// Writes these bytes.
+    ///
+    /// # Errors
+    /// When they cannot be written; it says where.
+    pub fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = match self {
+            Self::Stdout(stdout) => stdout.write_all(bytes),
+            Self::File(output) => output.write_all(bytes),
+            Self::Volumes(volumes) => return volumes.put(bytes),
+        };
+        written.with_context(|| match self {
+            Self::File(output) => format!("cannot write {}", shown(output.path())),
+            _ => "cannot write to standard output".to_owned(),
+        })
+    }
+
     /// Makes all of it durable and gives it its name; of volumes, the index gets its name last.
     ///
     /// # Errors
@@ -88,32 +102,21 @@ impl Writer {
     }
 }
 
-impl Write for Writer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Stdout(stdout) => stdout.write(bytes),
-            Self::File(output) => output.write(bytes),
-            Self::Volumes(volumes) => volumes.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Stdout(stdout) => stdout.flush(),
-            Self::File(output) => output.flush(),
-            Self::Volumes(_) => Ok(()),
-        }
-    }
-}
-
 impl Volumes {
     fn create(package: &Path, most: u64) -> Result<Self> {
         let index = Output::create(package)?;
-        let before = volumes::of(package);
-        Ok(Self { package: package.to_owned(), index, before, most, finished: Vec::new(), current: None })
+        Ok(Self { package: package.to_owned(), index, most, finished: Vec::new(), current: None })
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            bytes = &bytes[self.write(bytes)?..];
+        }
+        Ok(())
+    }
+
+    /// Writes as many of these bytes as fit into the current volume.
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         if self.current.as_ref().is_some_and(|(_, _, written)| *written == self.most) {
             self.close();
         }
@@ -121,15 +124,16 @@ impl Volumes {
             Some(current) => current,
             None => {
                 let path = name(&self.package, self.finished.len() + 1);
-                let output = Output::create(&path).map_err(io::Error::other)?;
+                let output = Output::create(&path)?;
                 self.current.insert((output, Hasher::new(Algorithm::Sha256), 0))
             }
         };
         let fitting = bytes.len().min(usize::try_from(self.most - *written).unwrap_or(usize::MAX));
-        let count = output.write(&bytes[..fitting])?;
-        hasher.update(&bytes[..count]);
-        *written += count as u64;
-        Ok(count)
+        let bytes = &bytes[..fitting];
+        output.write_all(bytes).with_context(|| format!("cannot write {}", shown(output.path())))?;
+        hasher.update(bytes);
+        *written += fitting as u64;
+        Ok(fitting)
     }
 
     fn close(&mut self) {
@@ -141,19 +145,22 @@ impl Volumes {
 
     fn finish(mut self) -> Result<()> {
         self.close();
-        let mut index = Vec::new();
-        for (output, volume) in self.finished {
-            output.finish()?;
-            index.push(volume);
-        }
-        // Where there were more, the others would still look like a part of it.
-        let count = index.len();
-        for left in self.before.into_iter().skip(count) {
-            disk::remove_output(&left)?;
-        }
-        let json = serde_json::to_string_pretty(&Index::of(index))? + "\n";
+        let (outputs, described): (Vec<_>, Vec<_>) = self.finished.into_iter().unzip();
+        let count = described.len();
+        let json = serde_json::to_string_pretty(&Index::of(described))? + "\n";
         let cannot = || format!("cannot write {}", shown(&self.package));
         self.index.write_all(json.as_bytes()).with_context(cannot)?;
+        outputs.iter().chain([&self.index]).try_for_each(Output::sync)?;
+        let before = volumes::of(&self.package);
+        if is_index(&self.package) {
+            // Its volumes give way to these one by one: it must not outlive the first.
+            self.index.make_way()?;
+        }
+        outputs.into_iter().try_for_each(Output::finish)?;
+        // Where there were more, the others would still look like a part of it.
+        for left in before.into_iter().skip(count) {
+            disk::remove_output(&left)?;
+        }
         self.index.finish()
     }
 }

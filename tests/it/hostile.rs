@@ -3,6 +3,7 @@
 mod doors;
 mod manifests;
 mod names;
+mod packages;
 mod pipes;
 mod sizes;
 

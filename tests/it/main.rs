@@ -18,6 +18,7 @@ mod locks;
 mod names;
 mod nesting;
 mod ownership;
+mod package_kills;
 mod packages;
 mod readme;
 mod removal;

@@ -28,7 +28,7 @@ impl Source {
     /// Opens a package; `-` is standard input.
     pub(super) fn open(path: &Path) -> Result<Result<Self, Refused>> {
         if path.as_os_str() == "-" {
-            let passing = Passing::begin(io::stdin().lock(), Path::new("standard input"));
+            let passing = Passing::begin(io::stdin().lock(), None, Path::new("standard input"));
             return Ok(passing.map(Self::Passing).map_err(|finding| vec![finding]));
         }
         if matches!(disk::look(path)?, Look::Missing) {

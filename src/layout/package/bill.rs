@@ -1,6 +1,6 @@
 //! The bill of materials, `bundle.json`: what a package carries, and what it relies on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,12 @@ use crate::tally::Tally;
 pub const SCHEMA: &str = "bundle.package/1";
 /// How the names of all formats of packages begin.
 pub(super) const SCHEMAS: &str = "bundle.package/";
+
+/// The most links that the images of a package may stand on where nothing says how long it is: one of 50,000
+/// images has a tenth.
+pub(super) const MOST_PLACES: u64 = 4 << 20;
+/// The most steps from images to what they stand on: few bytes can describe more than any machine can count.
+const MOST_STEPS: u64 = 64 << 20;
 
 /// What a package says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +86,28 @@ pub struct Carried {
     pub offset: Option<u64>,
 }
 
+/// Whether what the images stand on takes no more places than these, each repository with its own.
+fn fits(catalog: &Catalog, most_places: u64) -> bool {
+    let (mut places, mut steps) = (0, 0);
+    let mut repository = None;
+    let mut known = HashSet::new();
+    for (name, image) in &catalog.images {
+        if repository.replace(&name.repository) != Some(&name.repository) {
+            known.clear();
+        }
+        let closure = catalog.closure(image.digest);
+        let needed = closure.manifests.iter().map(|(digest, _)| digest).chain(closure.blobs.keys());
+        for digest in needed {
+            steps += 1;
+            places += u64::from(known.insert(*digest));
+        }
+        if places > most_places || steps > MOST_STEPS {
+            return false;
+        }
+    }
+    true
+}
+
 impl Bill {
     /// Lists the images of a catalog and all content that they need; what `is_at_site` is relied on.
     #[must_use]
@@ -108,11 +136,11 @@ impl Bill {
         bill
     }
 
-    /// Makes sure that it describes what its images need, all of it and nothing else.
+    /// Makes sure that it describes what its images need, all of it and nothing else, in so many places at most.
     ///
     /// # Errors
     /// When it contradicts itself; the message says how.
-    pub fn check(&self, origin: &Path) -> Result<(), String> {
+    pub fn check(&self, origin: &Path, most_places: u64) -> Result<(), String> {
         let carries = self.carries.iter().map(|it| (it.digest, it.size));
         let relies_on = self.relies_on.iter().map(|it| (it.digest, it.size));
         let sizes = carries.clone().chain(relies_on.clone()).map(|(_, size)| size);
@@ -141,6 +169,9 @@ impl Bill {
             {
                 return Err(format!("{name} is {}", image.digest));
             }
+        }
+        if !fits(&catalog, most_places) {
+            return Err("more links than it has room for".to_owned());
         }
         let listed: BTreeMap<Digest, u64> = carries.chain(relies_on).collect();
         if catalog.contents() != listed {

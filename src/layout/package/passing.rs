@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tar::Header;
 
+use super::bill::MOST_PLACES;
 use super::skeleton::{self, BILL, BILL_DIGEST, BLOCK, Piece, padding};
 use super::{Bill, Form, MAX_BILL_BYTES, check_digest, damaged, parse};
 use crate::digest::Digest;
@@ -23,11 +24,11 @@ pub struct Passing<R> {
 }
 
 impl<R: Read> Passing<R> {
-    /// Reads the bill of materials, which comes first.
+    /// Reads the bill of materials, which comes first; `end` is where the package ends, if that is known.
     ///
     /// # Errors
     /// A finding, when there is none, or it is not as it was written.
-    pub fn begin(mut reader: R, path: &Path) -> Result<Self, Finding> {
+    pub fn begin(mut reader: R, end: Option<u64>, path: &Path) -> Result<Self, Finding> {
         let unreadable = |error: io::Error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
                 damaged(path, "its end, before its bill of materials was complete")
@@ -35,20 +36,17 @@ impl<R: Read> Passing<R> {
             io::ErrorKind::InvalidData => damaged(path, error),
             _ => finding::unreadable(path, &error),
         };
-        let json = Head::read(&mut reader).map_err(unreadable)?;
-        if !json.is_named(BILL) {
-            return Err(damaged(path, format_args!("no {BILL} at its beginning")));
-        }
-        let sums = Head::read(&mut reader).map_err(unreadable)?;
-        if !sums.is_named(BILL_DIGEST) {
-            return Err(damaged(path, format_args!("no {BILL_DIGEST} behind {BILL}")));
-        }
+        let json = Head::read(&mut reader, BILL, "at its beginning").map_err(unreadable)?;
+        let sums =
+            Head::read(&mut reader, BILL_DIGEST, "behind the bill of materials").map_err(unreadable)?;
         check_digest(path, json.bytes(), sums.bytes())?;
         let mut bill = parse(path, json.bytes())?;
         if bill.form != Form::Tar {
             return Err(damaged(path, "the bill of materials of a folder"));
         }
-        bill.check(path).map_err(|error| damaged(path, error))?;
+        // What a short bill claims without end has no room behind it.
+        let places = end.map_or(MOST_PLACES, |end| end / BLOCK);
+        bill.check(path, places).map_err(|error| damaged(path, error))?;
         let written = bill.clone();
         let pieces = skeleton::pieces(&mut bill).map_err(|error| damaged(path, error))?;
         if bill != written {
@@ -85,9 +83,7 @@ impl<R: Read> Passing<R> {
                         .read_to_end(&mut there)
                         .map_err(|error| finding::unreadable(&self.path, &error))?;
                     if (there.len() as u64) < length {
-                        let end = self.offset + there.len() as u64;
-                        let cut = Finding::at(Kind::DamagedPackage, &self.path);
-                        return Err(cut.expected("more").found(format_args!("its end, at byte {end}")));
+                        return Err(cut_short(&self.path, self.offset + there.len() as u64));
                     }
                     if there != expected {
                         return Err(damaged(&self.path, difference(self.offset, &expected, &there)));
@@ -135,13 +131,17 @@ struct Head {
 }
 
 impl Head {
-    /// Reads one; its size is bounded.
-    fn read(reader: &mut impl Read) -> io::Result<Self> {
+    /// Reads the one that has to have this name; its size is bounded.
+    fn read(reader: &mut impl Read, name: &str, place: &str) -> io::Result<Self> {
+        let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
         let mut header = Header::new_ustar();
         reader.read_exact(header.as_mut_bytes())?;
+        if header.path_bytes() != name.as_bytes() {
+            return Err(invalid(format!("no {name} {place}")));
+        }
         let size = header.size().unwrap_or(u64::MAX);
         if size > MAX_BILL_BYTES {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a bill of materials that is too long"));
+            return Err(invalid("a bill of materials that is too long".to_owned()));
         }
         let mut raw = header.as_bytes().to_vec();
         let length = size + padding(size);
@@ -152,14 +152,14 @@ impl Head {
         Ok(Self { raw, size: size as usize })
     }
 
-    fn is_named(&self, name: &str) -> bool {
-        let header = Header::from_byte_slice(&self.raw[..BLOCK as usize]);
-        header.path_bytes() == name.as_bytes()
-    }
-
     fn bytes(&self) -> &[u8] {
         &self.raw[BLOCK as usize..][..self.size]
     }
+}
+
+/// What to say of a package that ends too early, after so many bytes.
+pub(super) fn cut_short(path: &Path, end: u64) -> Finding {
+    Finding::at(Kind::DamagedPackage, path).expected("more").found(format_args!("its end, at byte {end}"))
 }
 
 /// Says where bytes differ from what they have to be, and what they seem to be instead.

@@ -65,7 +65,9 @@ pub fn of(package: &Path) -> Vec<PathBuf> {
     named.map(|(file, _)| file).collect()
 }
 
-pub(super) fn is_index(path: &Path) -> bool {
+/// Whether a file is an index of volumes.
+#[must_use]
+pub fn is_index(path: &Path) -> bool {
     matches!(read(path), Ok(Some(_)))
 }
 

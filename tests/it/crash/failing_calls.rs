@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::scenario::{Scenario, staging, sweep};
+use super::scenario::{Scenario, staging};
 use crate::support::complete::Part;
 use crate::support::strace::{self, Call};
+use crate::support::sweep::sweep;
 
 /// What disks, quotas, permissions and file systems say.
 const ERRORS: [&str; 6] = ["ENOSPC", "EIO", "EDQUOT", "EACCES", "EMLINK", "EXDEV"];

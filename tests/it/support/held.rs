@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::bundle::Ended;
 use super::program::program;
-use super::strace::HANGS;
+use super::strace::{HANGS, Line};
 
 /// A run that is held; dropping it ends it.
 pub(crate) struct Held {
@@ -27,6 +27,11 @@ impl Held {
     /// Starts a run and holds it before its call of this name and number; with a path, only calls that are about
     /// that file are counted.
     pub(crate) fn before(name: &str, number: usize, path: Option<&Path>, arguments: &[&OsStr]) -> Self {
+        Self::line_before(name, number, path, Line { arguments, stdin: None })
+    }
+
+    /// The same, of a run that may have a file as standard input.
+    pub(crate) fn line_before(name: &str, number: usize, path: Option<&Path>, line: Line) -> Self {
         let folder = tempfile::tempdir_in("/dev/shm").unwrap();
         let log = folder.path().join("log");
         let hold = format!("inject={name}:delay_enter={}s:when={number}", 2 * HANGS.as_secs());
@@ -36,9 +41,9 @@ impl Held {
         if let Some(path) = path {
             command.arg("-P").arg(path);
         }
-        command.arg(env!("CARGO_BIN_EXE_bundle")).args(arguments);
+        command.arg(env!("CARGO_BIN_EXE_bundle")).args(line.arguments);
         let file = |name: &str| fs::File::create(folder.path().join(name)).unwrap();
-        command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
+        command.stdin(line.input()).stdout(file("stdout")).stderr(file("stderr"));
         let mut held = Self { process: command.spawn().unwrap(), folder };
         let call = format!(" {name}(");
         held.wait_until(|process| {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each program, and the Debian package that brings it.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 14] = [
     ("skopeo", "skopeo"),
     ("docker-registry", "docker-registry"),
     ("umoci", "umoci"),
@@ -20,6 +20,7 @@ const PACKAGES: [(&str, &str); 13] = [
     ("sh", "dash"),
     ("tar", "tar"),
     ("sha256sum", "coreutils"),
+    ("gzip", "gzip"),
 ];
 
 /// Finds a program, or fails the test saying what to install.

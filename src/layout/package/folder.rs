@@ -1,0 +1,128 @@
+//! Packages that are folders: the files of a tar, each in its place, and nothing else among them.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::bill::MOST_PLACES;
+use super::skeleton::{BILL, BILL_DIGEST, STORAGE};
+use super::{Bill, MAX_BILL_BYTES, Opened, check_digest, damaged, parse};
+use crate::digest::Digest;
+use crate::disk::{self, File};
+use crate::finding::{self, Finding, Kind};
+use crate::layout::{Content, Entry, Layout, Registry, claim};
+use crate::present::{self, Present};
+
+/// Reads the bill of materials.
+pub(super) fn bill(path: &Path) -> Result<Bill, Finding> {
+    let read = |name: &str| {
+        let path = path.join(name);
+        match disk::read_small(&path, MAX_BILL_BYTES) {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(damaged(&path, "a bill of materials that is too long")),
+            Err(error) => Err(finding::unreadable(&path, &error)),
+        }
+    };
+    let json = read(BILL)?;
+    check_digest(path, &json, &read(BILL_DIGEST)?)?;
+    parse(path, &json)
+}
+
+/// Opens one and holds every file of it to its bill of materials, but for the content itself.
+pub(super) fn open(path: &Path) -> Result<Opened, Vec<Finding>> {
+    let bill = bill(path).map_err(|finding| vec![finding])?;
+    let catalog = bill.check(path, MOST_PLACES).and_then(|()| bill.catalog(path));
+    let catalog = catalog.map_err(|error| vec![damaged(path, error)])?;
+    let carried: BTreeMap<Digest, u64> =
+        bill.carries.iter().map(|carried| (carried.digest, carried.size)).collect();
+    let mut files = Vec::new();
+    let mut findings = Vec::new();
+    let mut others = Vec::new();
+    let mut expected = HashSet::new();
+    let storage = path.join(STORAGE);
+    for entry in Registry.entries(&catalog) {
+        let place = storage.join(&entry.path);
+        match entry.content {
+            Content::Blob(digest) | Content::Manifest(digest) | Content::Inline(digest) => {
+                let Some(&size) = carried.get(&digest) else { continue };
+                match content(path, &place, digest, size) {
+                    Ok(file) => files.push((digest, file)),
+                    Err(finding) => findings.push(finding),
+                }
+            }
+            Content::Folder | Content::Link(_) | Content::Text(_) => others.push(entry),
+        }
+        let above = place.ancestors().take_while(|above| *above != path);
+        expected.extend(above.map(Path::to_owned));
+    }
+    findings.extend(altered(&storage, &others));
+    findings.extend(added(&path.join("docker"), &expected));
+    if findings.is_empty() {
+        return Ok(Opened { bill, files, path: path.to_owned() });
+    }
+    let users = catalog.users();
+    for finding in &mut findings {
+        let users = finding.digest.and_then(|digest| users.get(&digest)).into_iter().flatten();
+        finding.images.extend(users.map(|&image| image.clone()));
+    }
+    Err(findings)
+}
+
+/// Looks at content in its place.
+fn content(path: &Path, place: &Path, digest: Digest, size: u64) -> Result<File, Finding> {
+    if disk::link_between(path, place).is_some() {
+        let what = "a symbolic link in the place of a folder";
+        return Err(Finding::at(Kind::NotAFile, place).of(digest).found(what));
+    }
+    match claim::file(place, digest)? {
+        Some(file) if file.size == size => Ok(file),
+        Some(file) => Err(Finding::at(Kind::WrongSize, place)
+            .of(digest)
+            .expected(format_args!("{size} bytes"))
+            .found(format_args!("{} bytes", file.size))),
+        None => Err(Finding::at(Kind::MissingBlob, place).of(digest).expected(digest)),
+    }
+}
+
+/// The folders and links that are not what they have to be.
+fn altered(storage: &Path, entries: &[Entry]) -> Vec<Finding> {
+    let present = match present::look(storage, entries) {
+        Ok(present) => present,
+        Err(error) => return vec![Finding::at(Kind::Unreadable, storage).found(format_args!("{error:#}"))],
+    };
+    let altered = entries.iter().zip(present).filter_map(|(entry, present)| {
+        let found = match present {
+            Present::Same => return None,
+            Present::Missing => "nothing".to_owned(),
+            Present::Different | Present::Blob(_) => "something else".to_owned(),
+            Present::Blocked(what) => what.to_owned(),
+            Present::Unreadable(code) => io::Error::from_raw_os_error(code).to_string(),
+        };
+        let expected = entry.content.digest().map_or("a folder".to_owned(), |digest| digest.to_string());
+        Some(damaged(&storage.join(&entry.path), found).expected(expected))
+    });
+    altered.collect()
+}
+
+/// What lies among the files and is none of them: whoever unpacks by hand would bring it to a site.
+fn added(docker: &Path, expected: &HashSet<PathBuf>) -> Vec<Finding> {
+    let mut added = Vec::new();
+    let mut walk = WalkDir::new(docker).sort_by_file_name().into_iter();
+    while let Some(entry) = walk.next() {
+        match entry {
+            Ok(entry) if expected.contains(entry.path()) => {}
+            Ok(entry) => {
+                added.push(damaged(entry.path(), format_args!("something that {BILL} does not have")));
+                if entry.file_type().is_dir() {
+                    walk.skip_current_dir();
+                }
+            }
+            // What is missing was told.
+            Err(error) if error.io_error().is_some_and(|it| it.kind() == io::ErrorKind::NotFound) => {}
+            Err(error) => added.push(claim::unwalkable(docker, &error)),
+        }
+    }
+    added
+}
