@@ -101,8 +101,12 @@ pub(super) fn forget(path: &Path) {
 
 /// Removes a file or folder that was made aside, as far as that can be done.
 pub(super) fn remove(path: &Path) {
-    // What a thread puts there meanwhile stays, and is cleared by the next run.
-    let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
+    if fs::remove_file(path).is_err() {
+        // Under another name first: a thread that is about to give a folder in it its place must find all of it,
+        // or nothing. What a thread makes there in between stays, and is cleared by the next run.
+        let gone = path.with_extension(["gone", SUFFIX].concat());
+        let _ = fs::rename(path, &gone).and_then(|()| fs::remove_dir_all(&gone));
+    }
     forget(path);
 }
 
@@ -117,4 +121,38 @@ pub fn abandon() -> bool {
 
 fn open<T>(work: impl FnOnce(&mut Open) -> T) -> T {
     work(&mut OPEN.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn what_is_published_while_staging_is_removed_is_whole() {
+        const FILES: usize = 50;
+        let root = tempfile::tempdir().unwrap();
+        for round in 0..100 {
+            let staging = root.path().join(format!("{PREFIX}{round}{SUFFIX}"));
+            let place = root.path().join(round.to_string());
+            fs::create_dir_all(staging.join("folder")).unwrap();
+            for file in 0..FILES {
+                fs::write(staging.join("folder").join(file.to_string()), b"").unwrap();
+            }
+            thread::scope(|scope| {
+                scope.spawn(|| remove(&staging));
+                scope.spawn(|| fs::rename(staging.join("folder"), &place));
+            });
+            if place.exists() {
+                assert_eq!(fs::read_dir(&place).unwrap().count(), FILES, "round {round}");
+            }
+            assert!(!staging.exists());
+        }
+        assert!(
+            fs::read_dir(root.path())
+                .unwrap()
+                .all(|it| !is_staging(it.unwrap().file_name().to_str().unwrap()))
+        );
+    }
 }

@@ -10,10 +10,9 @@ use super::bill::MOST_PLACES;
 use super::skeleton::{BILL, BILL_DIGEST, STORAGE};
 use super::{Bill, MAX_BILL_BYTES, Opened, check_digest, damaged, parse};
 use crate::digest::Digest;
-use crate::disk::{self, File};
+use crate::disk::{self, File, Look};
 use crate::finding::{self, Finding, Kind};
 use crate::layout::{Content, Entry, Layout, Registry, claim};
-use crate::present::{self, Present};
 
 /// Reads the bill of materials.
 pub(super) fn bill(path: &Path) -> Result<Bill, Finding> {
@@ -88,20 +87,32 @@ fn content(path: &Path, place: &Path, digest: Digest, size: u64) -> Result<File,
 
 /// The folders and links that are not what they have to be.
 fn altered(storage: &Path, entries: &[Entry]) -> Vec<Finding> {
-    let present = match present::look(storage, entries) {
-        Ok(present) => present,
-        Err(error) => return vec![Finding::at(Kind::Unreadable, storage).found(format_args!("{error:#}"))],
-    };
-    let altered = entries.iter().zip(present).filter_map(|(entry, present)| {
-        let found = match present {
-            Present::Same => return None,
-            Present::Missing => "nothing".to_owned(),
-            Present::Different | Present::Blob(_) => "something else".to_owned(),
-            Present::Blocked(what) => what.to_owned(),
-            Present::Unreadable(code) => io::Error::from_raw_os_error(code).to_string(),
+    let altered = entries.iter().filter_map(|entry| {
+        let place = storage.join(&entry.path);
+        let expected = match entry.content {
+            Content::Link(digest) => digest.to_string(),
+            Content::Text(text) => text.to_owned(),
+            _ => "a folder".to_owned(),
         };
-        let expected = entry.content.digest().map_or("a folder".to_owned(), |digest| digest.to_string());
-        Some(damaged(&storage.join(&entry.path), found).expected(expected))
+        let found = match disk::look(&place) {
+            _ if disk::link_between(storage, &place).is_some() => {
+                "a symbolic link in the place of a folder".to_owned()
+            }
+            Ok(Look::Folder) if entry.content == Content::Folder => return None,
+            Ok(Look::File(_)) if entry.content != Content::Folder => {
+                match disk::read_small(&place, expected.len() as u64) {
+                    Ok(Some(bytes)) if bytes == expected.as_bytes() => return None,
+                    Ok(_) => "something else".to_owned(),
+                    Err(error) => error.to_string(),
+                }
+            }
+            Ok(Look::Missing) => "nothing".to_owned(),
+            Ok(Look::File(_)) => "a file".to_owned(),
+            Ok(Look::Folder) => "a folder".to_owned(),
+            Ok(Look::Other(what)) => what.to_owned(),
+            Err(error) => format!("{error:#}"),
+        };
+        Some(damaged(&place, found).expected(expected))
     });
     altered.collect()
 }
