@@ -9,13 +9,14 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    self, Application, Conversion, Difference, Ending, Package, Packing, Statistics, Verification, Wanted,
-    Writing,
+    self, Application, Conversion, Deduplication, Difference, Ending, Inspection, Package, Packing,
+    Statistics, Verification, Wanted, Writing,
 };
 use crate::disk::{Ownership, Share};
 use crate::layout::{self, Layout};
 use crate::names::HostRule;
 use crate::pack::Split;
+use crate::pack::deltas::Wish;
 use crate::progress::Progress;
 use crate::report::Format;
 use crate::select::Selection;
@@ -140,6 +141,9 @@ enum Command {
         /// What there is
         #[arg(value_name = "NEW")]
         new: PathBuf,
+        /// Also estimate what a patch with deltas would carry; it reads every layer
+        #[arg(long)]
+        delta: bool,
         /// Exit with 1 if there are differences
         #[arg(long)]
         exit_code: bool,
@@ -154,8 +158,38 @@ enum Command {
         /// A tree that a site has: show what a patch package against it would carry; may be repeated
         #[arg(long, value_name = "PATH")]
         base: Vec<PathBuf>,
+        /// Also estimate what a patch with deltas would carry; it reads every layer
+        #[arg(long, requires = "base")]
+        delta: bool,
         #[command(flatten)]
         select: Select,
+    },
+    /// Make equal blob files one inode, in place: tar and rsync -H then ship them once
+    ///
+    /// Each PATH is a tree of dir: images or registry storage. Every file is hashed before it is linked; a corrupt
+    /// copy stays as it is and is reported.
+    Dedupe {
+        /// The trees
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<PathBuf>,
+        /// Show what could be linked; hash nothing and write nothing
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+        /// Wait until no other run writes there, rather than fail
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Show who compressed a layer, and which files changed in it
+    InspectLayer {
+        /// The tree that has the layer
+        #[arg(value_name = "SRC")]
+        source: PathBuf,
+        /// The layer's digest, or the beginning of its hexadecimal digits
+        #[arg(value_name = "DIGEST")]
+        digest: String,
+        /// What there was before: the layer there that is most like it is compared with; may be repeated
+        #[arg(long, value_name = "PATH")]
+        base: Vec<PathBuf>,
     },
 }
 
@@ -221,6 +255,16 @@ struct Pack {
     /// Also pack images that only a digest names
     #[arg(long)]
     untagged: bool,
+    /// Ship layers as deltas of what every base has, at one of the levels 1 to 19 [default: 9]; each is restored to
+    /// the byte by `bundle apply`
+    #[arg(long, value_name = "LEVEL", requires = "base", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "9", value_parser = clap::value_parser!(i32).range(1..=19))]
+    delta: Option<i32>,
+    /// Store layers better than gzip does, once for all that is alike, at one of the levels 1 to 19 [default: 9];
+    /// each is restored to the byte by `bundle apply`
+    #[arg(long, value_name = "LEVEL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "9", value_parser = clap::value_parser!(i32).range(1..=19))]
+    recompress: Option<i32>,
     /// What the package is called, such as a product and its version
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -305,9 +349,11 @@ pub fn run(cli: Cli) -> Result<Ending> {
             })
         }
         Command::Inventory { source } => commands::inventory(&source),
-        Command::Diff { old, new, exit_code } => commands::diff(&Difference {
+        Command::Diff { old, new, delta, exit_code } => commands::diff(&Difference {
             old: &old,
             new: &new,
+            estimates_deltas: delta,
+            progress: Progress::new(common.quiet),
             tells_by_exit_code: exit_code,
             format: common.format(),
         }),
@@ -319,9 +365,24 @@ pub fn run(cli: Cli) -> Result<Ending> {
             progress: Progress::new(common.quiet),
             format: common.format(),
         }),
-        Command::Stats { paths, base, select } => commands::stats(&Statistics {
+        Command::Dedupe { paths, dry_run, wait } => commands::dedupe(&Deduplication {
+            paths: &paths,
+            is_dry_run: dry_run,
+            waits: wait,
+            progress: Progress::new(common.quiet),
+            format: common.format(),
+        }),
+        Command::InspectLayer { source, digest, base } => commands::inspect_layer(&Inspection {
+            source: &source,
+            digest: &digest,
+            bases: &base,
+            format: common.format(),
+        }),
+        Command::Stats { paths, base, delta, select } => commands::stats(&Statistics {
             paths: &paths,
             bases: &base,
+            estimates_deltas: delta,
+            progress: Progress::new(common.quiet),
             selection: &select.read()?,
             format: common.format(),
         }),
@@ -360,6 +421,7 @@ impl Pack {
             source: &self.source,
             package,
             bases: &self.base,
+            wish: Wish { from_bases: self.delta, recompressed: self.recompress },
             wanted: Wanted {
                 selection: &self.select.read()?,
                 tagged_only: !self.untagged,

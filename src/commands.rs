@@ -3,7 +3,10 @@
 mod apply;
 mod choose;
 mod convert;
+mod dedupe;
 mod diff;
+mod estimate;
+mod inspect_layer;
 mod inventory;
 mod pack;
 mod stats;
@@ -12,7 +15,9 @@ mod verify;
 pub use apply::{Application, apply};
 pub use choose::Wanted;
 pub use convert::{Conversion, convert};
+pub use dedupe::{Deduplication, dedupe};
 pub use diff::{Difference, diff};
+pub use inspect_layer::{Inspection, inspect_layer};
 pub use inventory::inventory;
 pub use pack::{Package, Packing, pack};
 pub use stats::{Statistics, stats};
@@ -68,7 +73,7 @@ fn open_source(path: &Path) -> Result<Tree> {
     let tree = layout::open(path)?;
     if !tree.scan.catalog.elsewhere.is_empty() {
         bail!(
-            "{} is a patch: it relies on {} that only a site has\n  hint: apply it to one, and take that as SRC",
+            "{} is a patch: it relies on {} that a site has, or makes of deltas\n  hint: apply it to one, and take that as SRC",
             shown(path),
             report::count(tree.scan.catalog.elsewhere.len() as u64, "blob")
         );

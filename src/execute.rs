@@ -4,6 +4,7 @@
 //! content is durable. A name therefore never leads to something that is missing, killed or not.
 
 mod receive;
+mod restore;
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -17,6 +18,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 pub use receive::receive;
+pub use restore::{Origin, Restoration, restore};
 
 use crate::catalog::Catalog;
 use crate::digest::{Digest, Hasher};
@@ -51,6 +53,9 @@ pub struct Outcome {
     pub cloned: Tally,
     /// Blobs that were copied.
     pub copied: Tally,
+    /// Blobs that were restored from deltas.
+    #[serde(skip_serializing_if = "Tally::is_empty")]
+    pub restored: Tally,
     /// Small files that were written: manifests, links, markers.
     pub written_files: u64,
     /// Linked blobs that have another owner or mode than was asked for, because their inode is the source's.
@@ -65,6 +70,7 @@ impl AddAssign for Outcome {
         self.linked += other.linked;
         self.cloned += other.cloned;
         self.copied += other.copied;
+        self.restored += other.restored;
         self.written_files += other.written_files;
         self.kept_owner += other.kept_owner;
         self.hashed += other.hashed;
@@ -105,11 +111,12 @@ pub fn content(plan: &Plan, destination: &Destination, means: &Means) -> Result<
             place(placement, destination, means).inspect_err(|_| has_failed.store(true, Ordering::Relaxed))
         }
     };
-    let placed = work::largest_first(&plan.placements, |placement| placement.size, place);
+    let placements: Vec<&Placement> = plan.placements.iter().filter(|it| !it.is_to_come()).collect();
+    let placed = work::largest_first(&placements, |placement| placement.size, |placement| place(placement));
     let mut outcome = Outcome::default();
     let mut spoiled = Spoiled::default();
     let mut held_back = Vec::new();
-    for (placement, placed) in plan.placements.iter().zip(placed) {
+    for (placement, placed) in placements.iter().zip(placed) {
         let Placed { outcome: placed, faults, is_whole, aside } = placed?;
         outcome += placed;
         spoiled.faults.extend(faults);
@@ -251,6 +258,17 @@ fn manifest(digest: Digest, catalog: &Catalog) -> Result<Vec<u8>> {
         Some(file) => format!("cannot read {}", shown(&file.path)),
         None => format!("cannot read the manifest {digest}"),
     })
+}
+
+/// Keeps a manifest's bytes while they pass, as many as a manifest may have.
+fn keep(manifest: &mut Option<Vec<u8>>, bytes: &[u8]) -> io::Result<()> {
+    if let Some(manifest) = manifest {
+        manifest.extend_from_slice(bytes);
+        if manifest.len() as u64 > MAX_MANIFEST_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a manifest that is too long"));
+        }
+    }
+    Ok(())
 }
 
 /// What became of one blob.

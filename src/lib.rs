@@ -12,6 +12,7 @@
 //! | room | modules |
 //! | --- | --- |
 //! | the ground | [`text`], [`disk`] (the only one that writes), [`work`], [`tally`] |
+//! | a wing of its own | [`deflate`]: encoders that restore the layers of other programs, [`delta`] |
 //! | the nouns | [`digest`], [`hash`] (of a file), [`manifest`], [`mod@reference`], [`finding`], [`catalog`], [`platforms`] |
 //! | the rim | [`layout`]: one codec a file |
 //! | what is wanted | [`names`], [`select`] |
@@ -25,6 +26,8 @@ pub mod disk;
 pub mod work;
 pub mod tally;
 
+pub mod deflate;
+
 pub mod digest;
 pub mod hash;
 pub mod manifest;
@@ -32,6 +35,8 @@ pub mod reference;
 pub mod finding;
 pub mod catalog;
 pub mod platforms;
+
+pub mod delta;
 
 pub mod layout;
 

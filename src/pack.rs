@@ -3,6 +3,7 @@
 //! A batch is small enough to be still in memory when it is written, so content is read from the disk once.
 //! Nothing has its name before everything was found sound and is written.
 
+pub mod deltas;
 mod split;
 
 use std::collections::HashMap;
@@ -11,15 +12,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+pub use deltas::Deltas;
 pub use split::{Split, Writer};
 
 use crate::catalog::Catalog;
 use crate::digest::Digest;
-use crate::disk::{OutputFolder, Share};
+use crate::disk::{Copy, OutputFolder, Share};
 use crate::execute::{self, Means, Spoiled};
 use crate::hash::OnBytes;
-use crate::layout::package::Bill;
-use crate::layout::package::skeleton::{Piece, STORAGE, head_files};
+use crate::layout::package::skeleton::{Piece, STORAGE, delta_path, head_files};
+use crate::layout::package::{Bill, Restored};
 use crate::layout::{Content, Entry, Layout, Registry};
 use crate::plan;
 use crate::present::Present;
@@ -33,7 +35,7 @@ const BATCH: (u64, usize) = (128 << 20, 256);
 fn claims(catalog: &Catalog, pieces: &[Piece]) -> Vec<(Digest, Claim)> {
     let content = pieces.iter().filter_map(|piece| match piece {
         Piece::Content(digest, size) => Some((digest, size)),
-        Piece::Bytes(_) => None,
+        Piece::Bytes(_) | Piece::Delta(..) => None,
     });
     let claims = content.map(|(digest, size)| {
         let sources = catalog.blobs.get(digest).map(|blob| blob.files.clone()).unwrap_or_default();
@@ -50,6 +52,7 @@ fn claims(catalog: &Catalog, pieces: &[Piece]) -> Vec<(Digest, Claim)> {
 pub fn stream(
     pieces: &[Piece],
     catalog: &Catalog,
+    deltas: &Deltas,
     output: &mut Writer,
     on_bytes: OnBytes,
 ) -> Result<Spoiled> {
@@ -65,7 +68,7 @@ pub fn stream(
         let verdicts = verify::verify(&claims, Depth::Bytes, on_bytes);
         spoiled.add(&verdicts);
         if spoiled.digests.is_empty() {
-            write(batch, catalog, &verdicts, output)?;
+            write(batch, catalog, deltas, &verdicts, output)?;
         }
     }
     Ok(spoiled)
@@ -91,6 +94,7 @@ fn is_inline(catalog: &Catalog, digest: &Digest, claim: &Claim) -> bool {
 fn write(
     pieces: &[Piece],
     catalog: &Catalog,
+    deltas: &Deltas,
     verdicts: &HashMap<Digest, Verdict>,
     output: &mut Writer,
 ) -> Result<()> {
@@ -98,6 +102,10 @@ fn write(
         let (digest, size) = match piece {
             Piece::Bytes(bytes) => {
                 output.put(bytes)?;
+                continue;
+            }
+            Piece::Delta(digest, _) => {
+                deltas.read(digest, |bytes| output.put(bytes))?;
                 continue;
             }
             Piece::Content(digest, size) => (digest, *size),
@@ -132,7 +140,13 @@ fn write(
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub fn folder(bill: &Bill, catalog: &Catalog, output: &OutputFolder, on_bytes: OnBytes) -> Result<Spoiled> {
+pub fn folder(
+    bill: &Bill,
+    catalog: &Catalog,
+    deltas: &Deltas,
+    output: &OutputFolder,
+    on_bytes: OnBytes,
+) -> Result<Spoiled> {
     let carried: HashMap<Digest, u64> = bill.carries.iter().map(|it| (it.digest, it.size)).collect();
     let described = bill.catalog(Path::new("")).map_err(anyhow::Error::msg)?;
     let mut entries = Vec::new();
@@ -164,6 +178,18 @@ pub fn folder(bill: &Bill, catalog: &Catalog, output: &OutputFolder, on_bytes: O
     let means = Means { share: Share::Auto, verifies: true, holds_back: false, on_placed: &|| {} };
     execute::content(&plan, output.destination(), &means)?;
     execute::names(&plan, &entries, catalog, output.destination())?;
+    for Restored { digest, delta, .. } in &bill.restores {
+        let place = output.root().join(delta_path(digest));
+        let copied =
+            output.destination().copy(|sink| deltas.stream(&delta.digest, sink), &place, |_| {}, |_| true)?;
+        match copied {
+            Copy::Done(aside) => drop(output.destination().place(aside)?),
+            Copy::Refused => bail!("cannot write {}", shown(&place)),
+            Copy::Unreadable(error) => {
+                return Err(error).with_context(|| format!("cannot write {}", shown(&place)));
+            }
+        }
+    }
     // The bill comes last: a folder that has none is no package.
     for (name, bytes) in head_files(bill).map_err(anyhow::Error::msg)? {
         output.destination().write_file(&output.root().join(name), &bytes)?;

@@ -144,6 +144,14 @@ fn place((digest, targets): (Digest, Vec<PathBuf>), verdicts: &HashMap<Digest, V
     Placement { digest, size, sound, unread, targets }
 }
 
+impl Placement {
+    /// Whether it is made on the way: no file has it yet.
+    #[must_use]
+    pub fn is_to_come(&self) -> bool {
+        self.sound.is_empty() && self.unread.iter().all(File::is_to_come)
+    }
+}
+
 impl Plan {
     /// Whether nothing is left to do.
     #[must_use]

@@ -2,8 +2,10 @@
 
 mod application;
 mod conversion;
+mod deduplication;
 mod difference;
 mod findings;
+mod layer;
 mod packing;
 mod placed;
 mod stats;
@@ -17,8 +19,10 @@ use serde::Serialize;
 
 pub use application::{Application, Move};
 pub use conversion::{Conversion, Planned};
+pub use deduplication::{Deduplication, Joined};
 pub use difference::Difference;
 pub use findings::Findings;
+pub use layer::{Against, LayerReport};
 pub use packing::Packing;
 pub use stats::{BaseStats, Stats, TreeStats};
 pub use text::{bytes, count, rate};

@@ -38,11 +38,12 @@ struct Volume {
     folders: HashSet<PathBuf>,
 }
 
-/// Makes sure that there is room for all that the plan writes, and says how much that is.
+/// Makes sure that there is room for all that the plan writes, and for so many bytes that are put aside meanwhile;
+/// says how much that is.
 ///
 /// # Errors
 /// When there is not, or a file system refuses to say.
-pub fn check(plan: &Plan, catalog: &Catalog, share: Share) -> Result<Demand> {
+pub fn check(plan: &Plan, catalog: &Catalog, share: Share, aside: u64) -> Result<Demand> {
     let mut volumes = volumes(&plan.root)?;
     let top = plan.root.ancestors().find(|above| above.exists()).unwrap_or(Path::new(""));
     for placement in &plan.placements {
@@ -51,6 +52,12 @@ pub fn check(plan: &Plan, catalog: &Catalog, share: Share) -> Result<Demand> {
             volume.take(placement, targets.len() as u64, share);
             targets.iter().for_each(|target| volume.add_folders(target, top));
         }
+    }
+    if let Some(target) = plan.placements.first().and_then(|placement| placement.targets.first())
+        && aside > 0
+    {
+        let number = volume_of(&volumes, target);
+        volumes[number].write(aside);
     }
     let small_files = plan.files.iter().chain(plan.wholes.values().flatten());
     for file in small_files {

@@ -20,6 +20,12 @@ impl Tally {
         self.files += 1;
         self.bytes = self.bytes.saturating_add(bytes);
     }
+
+    /// Whether nothing was counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files == 0
+    }
 }
 
 impl AddAssign for Tally {

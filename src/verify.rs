@@ -66,12 +66,16 @@ impl Verdict {
 /// Looks at the files of all claims, the largest first.
 #[must_use]
 pub fn verify(claims: &[(Digest, Claim)], depth: Depth, on_bytes: OnBytes) -> HashMap<Digest, Verdict> {
-    let verdicts = work::largest_first(
+    claims.iter().map(|(digest, _)| *digest).zip(verify_each(claims, depth, on_bytes)).collect()
+}
+
+/// As [`verify`], of claims that may be about the same content; verdicts come in the claims' order.
+pub fn verify_each(claims: &[(Digest, Claim)], depth: Depth, on_bytes: OnBytes) -> Vec<Verdict> {
+    work::largest_first(
         claims,
         |(_, claim)| claim.size(),
         |(digest, claim)| judge(*digest, claim, depth, on_bytes),
-    );
-    claims.iter().map(|(digest, _)| *digest).zip(verdicts).collect()
+    )
 }
 
 fn judge(digest: Digest, claim: &Claim, depth: Depth, on_bytes: OnBytes) -> Verdict {

@@ -1,7 +1,9 @@
-//! Shares work among all threads, the largest piece first, so that none is left alone with it at the end.
+//! Shares work among all threads, the largest piece first, so that none is left alone with it at the end, and
+//! memory among pieces of work.
 
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 /// Does the work on every item, on the threads of the current pool; results come in the items' order.
 pub fn largest_first<T: Sync, R: Send>(
@@ -22,6 +24,36 @@ pub fn largest_first<T: Sync, R: Send>(
     let mut done: Vec<_> = done.into_iter().flatten().collect();
     done.sort_unstable_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Memory that pieces of work share: one waits until the others leave it enough.
+#[derive(Debug)]
+pub struct Budget {
+    most: u64,
+    left: Mutex<u64>,
+    freed: Condvar,
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    #[must_use]
+    pub fn new(most: u64) -> Self {
+        Self { most, left: Mutex::new(most), freed: Condvar::new() }
+    }
+
+    /// Does work that takes so many bytes of memory; what takes more than there is does it alone.
+    pub fn with<R>(&self, need: u64, work: impl FnOnce() -> R) -> R {
+        let need = need.min(self.most);
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left =
+            self.freed.wait_while(left, |left| *left < need).unwrap_or_else(PoisonError::into_inner);
+        *left -= need;
+        drop(left);
+        let result = work();
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) += need;
+        self.freed.notify_all();
+        result
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics, and the panic names the line")]
 
+#[path = "properties/deltas.rs"]
+mod deltas;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};

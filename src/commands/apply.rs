@@ -17,7 +17,7 @@ use crate::digest::Digest;
 use crate::disk::{self, File, Look, Share};
 use crate::execute;
 use crate::finding::{self, Finding};
-use crate::layout::package;
+use crate::layout::package::{self, Bill};
 use crate::layout::{Content, Entry, Layout, Registry, Stage};
 use crate::plan::{self, Change, Plan};
 use crate::present::{self, Present};
@@ -76,7 +76,9 @@ fn attempt(asked: &Application, report: &mut report::Application) -> Result<Resu
         Err(findings) => return Ok(Err(findings)),
     };
     report.describes(source.bill());
-    let described = source.bill().catalog(asked.package).map_err(anyhow::Error::msg)?;
+    let mut described = source.bill().catalog(asked.package).map_err(anyhow::Error::msg)?;
+    // What only deltas need has to be there as well.
+    described.orphans = source.bill().bases_alone(&described);
 
     let root = Registry.destination(asked.destination)?;
     refuse_links(asked.destination, &root)?;
@@ -86,7 +88,7 @@ fn attempt(asked: &Application, report: &mut report::Application) -> Result<Resu
     let present = present::look(&root, &entries)?;
     let lacking = base::lacking(asked, source.bill(), &described, &root, &entries, &present)?;
     if !lacking.is_empty() {
-        return Ok(Err(attribute(lacking, &described)));
+        return Ok(Err(attribute(lacking, source.bill(), &described)));
     }
 
     // What is relied on stays as it is: only what the package carries is looked at, and perhaps replaced.
@@ -106,21 +108,22 @@ fn attempt(asked: &Application, report: &mut report::Application) -> Result<Resu
     let (healed, bad): (Vec<_>, Vec<_>) = faults.partition(|fault| fault.file.starts_with(&root));
     report.findings.extend(healed.into_iter().map(Finding::healed));
     if !bad.is_empty() {
-        return Ok(Err(attribute(bad, &described)));
+        return Ok(Err(attribute(bad, source.bill(), &described)));
     }
 
     let plan = plan::plan(&root, &wanted, &present, &verdicts)?;
     report.moves = moves(&plan, &wanted, &described.images)?;
     let absent = if asked.deletes_absent { absent(&root, &plan)? } else { BTreeMap::new() };
     report.gone = absent.keys().cloned().collect();
-    report.plans(&plan, space::check(&plan, &described, asked.share)?);
+    report.plans(&plan, space::check(&plan, &described, asked.share, source.aside(&plan))?);
     let Some(destination) = destination else { return Ok(Ok(())) };
     let bar = asked.progress.blobs("applying", report.planned.blobs.files);
+    let bill = source.bill().clone();
     let placed = source.place(&plan, &described, asked.share, &destination, &|| bar.add(1))?;
     drop(bar);
     let (outcome, catalog) = match placed {
         Ok(placed) => placed,
-        Err(findings) => return Ok(Err(attribute(findings, &described))),
+        Err(findings) => return Ok(Err(attribute(findings, &bill, &described))),
     };
     report.verified += outcome.hashed;
     report.outcome += outcome;
@@ -129,12 +132,16 @@ fn attempt(asked: &Application, report: &mut report::Application) -> Result<Resu
     Ok(Ok(()))
 }
 
-/// Tells each finding which images need its content.
-fn attribute(findings: Vec<Finding>, described: &Catalog) -> Vec<Finding> {
+/// Tells each finding which images need its content, or something that is restored from it.
+fn attribute(findings: Vec<Finding>, bill: &Bill, described: &Catalog) -> Vec<Finding> {
     let users = described.users();
     let told = findings.into_iter().map(|mut finding| {
-        let users = finding.digest.and_then(|digest| users.get(&digest)).into_iter().flatten();
-        finding.images.extend(users.map(|&image| image.clone()));
+        let Some(digest) = finding.digest else { return finding };
+        let restored = bill.restores.iter().filter(|it| it.bases.contains(&digest)).map(|it| it.digest);
+        for needed in restored.chain([digest]) {
+            let users = users.get(&needed).into_iter().flatten();
+            finding.images.extend(users.map(|&image| image.clone()));
+        }
         finding
     });
     told.collect()
@@ -158,7 +165,8 @@ fn check(
             claim.placed.push(there.clone());
         }
     }
-    let claims: Vec<_> = claims.into_iter().collect();
+    let is_to_come = |(_, claim): &(Digest, Claim)| claim.sources.iter().all(File::is_to_come);
+    let (to_come, lying): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_to_come);
     let is_folder = carried.values().any(|file| file.within.is_none());
     let depth = match asked.share {
         _ if asked.is_dry_run => Depth::Sizes,
@@ -166,9 +174,13 @@ fn check(
         Share::Auto | Share::HardLink | Share::Reflink if is_folder => Depth::Bytes,
         _ => Depth::BytesWhenCopied,
     };
-    let placed = claims.iter().flat_map(|(_, claim)| &claim.placed).map(|file| file.size);
+    let placed = lying.iter().chain(&to_come).flat_map(|(_, claim)| &claim.placed).map(|file| file.size);
     let bar = asked.progress.bytes("verifying", sum(placed));
-    verify::verify(&claims, depth, &|bytes| bar.add(bytes))
+    let mut verdicts = verify::verify(&lying, depth, &|bytes| bar.add(bytes));
+    // What is still to come cannot be read now.
+    let depth = if asked.is_dry_run { Depth::Sizes } else { Depth::BytesWhenCopied };
+    verdicts.extend(verify::verify(&to_come, depth, &|bytes| bar.add(bytes)));
+    verdicts
 }
 
 /// From which digest to which the names go that stand for another image now.

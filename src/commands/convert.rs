@@ -78,7 +78,7 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
     report.findings = damage.findings;
 
     let mut plan = plan::plan(&root, &goal.entries, &goal.present, &verdicts)?;
-    report.plans(&plan, space::check(&plan, &catalog, asked.share)?);
+    report.plans(&plan, space::check(&plan, &catalog, asked.share, 0)?);
     if let Some(destination) = destination.as_ref().filter(|_| asked.may_write(&report))
         && let Some(damage) = place(asked, destination, &plan, &catalog, &verdicts, &mut report)?
     {

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::estimate::add_estimate;
 use super::{Ending, conclude};
 use crate::layout::inventory::open_base;
+use crate::progress::Progress;
 use crate::report::{self, Format};
 use crate::stats::{changes, patch};
 
@@ -17,6 +19,10 @@ pub struct Difference<'a> {
     pub new: &'a Path,
     /// Whether a difference is told by the exit code.
     pub tells_by_exit_code: bool,
+    /// Whether to estimate what deltas would save.
+    pub estimates_deltas: bool,
+    /// Where to show progress.
+    pub progress: Progress,
     /// How to report.
     pub format: Format,
 }
@@ -28,12 +34,16 @@ pub struct Difference<'a> {
 pub fn diff(asked: &Difference) -> Result<Ending> {
     let (old, old_tree) = open_base(asked.old)?;
     let (new, new_tree) = open_base(asked.new)?;
+    let mut patch = patch(&[&new], &[&old]);
+    if asked.estimates_deltas {
+        add_estimate(&mut patch, &[&new], &[&old], asked.progress)?;
+    }
     let trees = old_tree.into_iter().chain(new_tree);
     let report = report::Difference {
         schema: "bundle.difference/1",
         old: asked.old.to_owned(),
         new: asked.new.to_owned(),
-        patch: patch(&[&new], &[&old]),
+        patch,
         images: changes(&new, &old),
         findings: trees.flat_map(|tree| tree.scan.findings).collect(),
     };

@@ -1,6 +1,6 @@
 //! `pack`: images as a package, whole or against what sites have.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -10,17 +10,19 @@ use super::{Ending, Wanted, conclude, conclude_aside, open_source};
 use crate::catalog::Catalog;
 use crate::damage;
 use crate::digest::Digest;
-use crate::disk::OutputFolder;
+use crate::disk::{File, OutputFolder};
 use crate::execute::Spoiled;
 use crate::finding::{self, Finding, Kind};
 use crate::layout::Registry;
 use crate::layout::inventory::open_bases;
 use crate::layout::package::skeleton::{self, Piece};
 use crate::layout::package::{Bill, Form};
-use crate::pack::{self, Split, Writer};
+use crate::pack::deltas::{Order, Wish};
+use crate::pack::{self, Deltas, Split, Writer};
 use crate::progress::Progress;
 use crate::report::{self, Format};
 use crate::space;
+use crate::tally::sum;
 use crate::text::shown;
 
 /// What `pack` was asked.
@@ -33,6 +35,8 @@ pub struct Packing<'a> {
     pub bases: &'a [PathBuf],
     /// Which images, under which names.
     pub wanted: Wanted<'a>,
+    /// Which layers become deltas.
+    pub wish: Wish,
     /// What the package is called.
     pub name: Option<String>,
     /// What is noted on it.
@@ -74,22 +78,28 @@ pub fn pack(asked: &Packing) -> Result<Ending> {
     let mut bill = Bill::of(&catalog, form, &is_at_sites);
     bill.name.clone_from(&asked.name);
     bill.labels.clone_from(&asked.labels);
+    let mut findings = assess(&catalog, &bill, Spoiled { faults, ..Spoiled::default() });
+    findings.extend(unread);
+    let deltas = match findings.iter().any(Finding::is_error) {
+        true => Deltas::none(),
+        false => deltas(asked, &catalog, &bases, &mut bill)?,
+    };
     let pieces = skeleton::pieces(&mut bill).map_err(anyhow::Error::msg)?;
     let length = pieces.iter().map(Piece::size).sum();
     match &asked.package {
         Package::Tar(split) => split.check(length)?,
         // Its content lies in files of its own.
-        Package::Folder(_) => bill.carries.iter_mut().for_each(|carried| carried.offset = None),
+        Package::Folder(_) => bill.forget_offsets(),
     }
 
     let mut report = report::Packing::of(asked.source, asked.is_dry_run, &bill);
     report.untagged_left_out = untagged_left_out;
     report.package = asked.package.path().map(Path::to_owned);
     report.package_bytes = length;
-    report.findings = assess(&catalog, &bill, Spoiled { faults, ..Spoiled::default() });
-    report.findings.extend(unread);
+    report.layers = (asked.wish != Wish::default()).then(|| deltas.layers.clone());
+    report.findings = findings;
     if report.is_sound() && !asked.is_dry_run {
-        report.findings.extend(write(asked, &bill, &pieces, &catalog)?);
+        report.findings.extend(write(asked, &bill, &pieces, &catalog, &deltas)?);
         report.findings = finding::settle(report.findings);
     }
     report.stopped = !report.is_sound();
@@ -98,6 +108,57 @@ pub fn pack(asked: &Packing) -> Result<Ending> {
         return Ok(conclude_aside(&report, &report.findings));
     }
     conclude(&report, &report.findings, asked.format)
+}
+
+/// Makes the deltas that are wanted, and has the bill ship them.
+fn deltas(asked: &Packing, catalog: &Catalog, bases: &[Catalog], bill: &mut Bill) -> Result<Deltas> {
+    if asked.wish == Wish::default() {
+        return Ok(Deltas::none());
+    }
+    let carried: BTreeSet<Digest> = bill.carries.iter().map(|it| it.digest).collect();
+    let layers = with_files(&[catalog], |digest, _| carried.contains(digest));
+    let is_everywhere = |digest: &Digest, file: &File| bases.iter().all(|base| has(base, digest, file.size));
+    let of_bases = match asked.wish.from_bases {
+        Some(_) => with_files(&bases.iter().collect::<Vec<_>>(), is_everywhere),
+        None => Vec::new(),
+    };
+    if asked.wish.from_bases.is_some() && of_bases.is_empty() {
+        bail!(
+            "no base holds the bytes of a layer that all of them have, and deltas are made from those\n  \
+             hint: an inventory or a patch is not enough, give the tree or a full package as --base"
+        );
+    }
+    let folder = asked.package.path().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+    let folder = match asked.package.path() {
+        Some(_) => folder.unwrap_or(Path::new(".")).to_owned(),
+        None => std::env::temp_dir(),
+    };
+    let bytes = sum(layers.iter().chain(&of_bases).map(|(_, file)| file.size));
+    let bar = asked.progress.bytes("comparing", bytes);
+    let sizes: BTreeMap<Digest, u64> = of_bases.iter().map(|(digest, file)| (*digest, file.size)).collect();
+    let order = Order { layers, bases: of_bases, wish: asked.wish, folder: &folder };
+    let deltas = Deltas::make(order, &|bytes| bar.add(bytes))?;
+    bill.ship_as_deltas(deltas.restores.clone(), &sizes);
+    Ok(deltas)
+}
+
+/// The layers of images, each with a file that has it, if that is wanted.
+pub(super) fn with_files(
+    catalogs: &[&Catalog],
+    is_wanted: impl Fn(&Digest, &File) -> bool,
+) -> Vec<(Digest, File)> {
+    let mut found = BTreeMap::new();
+    for catalog in catalogs {
+        for layer in catalog.manifests.values().flat_map(|manifest| &manifest.layers) {
+            let files =
+                catalog.blobs.get(&layer.digest).map(|blob| blob.files.as_slice()).unwrap_or_default();
+            let fitting = files.iter().find(|file| layer.size.is_none_or(|size| size == file.size));
+            if let Some(file) = fitting.filter(|file| is_wanted(&layer.digest, file)) {
+                found.entry(layer.digest).or_insert_with(|| file.clone());
+            }
+        }
+    }
+    found.into_iter().collect()
 }
 
 /// Whether a base has content, as far as names and sizes tell.
@@ -137,7 +198,13 @@ fn assess(catalog: &Catalog, bill: &Bill, spoiled: Spoiled) -> Vec<Finding> {
 }
 
 /// Writes the package; gives it its name only if all that it carries is sound.
-fn write(asked: &Packing, bill: &Bill, pieces: &[Piece], catalog: &Catalog) -> Result<Vec<Finding>> {
+fn write(
+    asked: &Packing,
+    bill: &Bill,
+    pieces: &[Piece],
+    catalog: &Catalog,
+    deltas: &Deltas,
+) -> Result<Vec<Finding>> {
     let bar = asked.progress.bytes("packing", bill.totals.carries.bytes);
     let on_bytes = |bytes| bar.add(bytes);
     if let Some(path) = asked.package.path() {
@@ -146,7 +213,7 @@ fn write(asked: &Packing, bill: &Bill, pieces: &[Piece], catalog: &Catalog) -> R
     match &asked.package {
         Package::Tar(split) => {
             let mut writer = Writer::create(split)?;
-            let spoiled = pack::stream(pieces, catalog, &mut writer, &on_bytes)?;
+            let spoiled = pack::stream(pieces, catalog, deltas, &mut writer, &on_bytes)?;
             if spoiled.digests.is_empty() {
                 writer.finish()?;
             }
@@ -154,7 +221,7 @@ fn write(asked: &Packing, bill: &Bill, pieces: &[Piece], catalog: &Catalog) -> R
         }
         Package::Folder(path) => {
             let output = OutputFolder::create(path)?;
-            let spoiled = pack::folder(bill, catalog, &output, &on_bytes)?;
+            let spoiled = pack::folder(bill, catalog, deltas, &output, &on_bytes)?;
             if spoiled.digests.is_empty() {
                 output.finish()?;
             }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::estimate::add_estimate;
 use super::{Ending, conclude};
 use crate::catalog::Catalog;
 use crate::damage;
@@ -11,6 +12,7 @@ use crate::finding::Finding;
 use crate::layout::inventory::open_bases;
 use crate::layout::{self, Tree};
 use crate::platforms::platforms;
+use crate::progress::Progress;
 use crate::report::{BaseStats, Format, Stats, TreeStats};
 use crate::select::Selection;
 use crate::stats::{patch, weigh, weigh_images};
@@ -23,6 +25,10 @@ pub struct Statistics<'a> {
     pub bases: &'a [PathBuf],
     /// Which images count.
     pub selection: &'a Selection,
+    /// Whether to estimate what deltas would save.
+    pub estimates_deltas: bool,
+    /// Where to show progress.
+    pub progress: Progress,
     /// How to report.
     pub format: Format,
 }
@@ -56,14 +62,22 @@ pub fn stats(asked: &Statistics) -> Result<Ending> {
     };
     let bases: Vec<Catalog> = bases.into_iter().map(|base| asked.selection.choose(base)).collect();
     let base_catalogs: Vec<&Catalog> = bases.iter().collect();
+    let base = match bases.is_empty() {
+        true => None,
+        false => {
+            let mut patch = patch(&catalogs, &base_catalogs);
+            if asked.estimates_deltas {
+                add_estimate(&mut patch, &catalogs, &base_catalogs, asked.progress)?;
+            }
+            let paths = asked.bases.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+            Some(BaseStats { paths, patch })
+        }
+    };
     let stats = Stats {
         schema: "bundle.stats/1",
         trees: trees.iter().zip(&weighed).map(of_tree).collect(),
         total: weigh(&weighed),
-        base: (!bases.is_empty()).then(|| BaseStats {
-            paths: asked.bases.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
-            patch: patch(&catalogs, &base_catalogs),
-        }),
+        base,
         findings,
     };
 

@@ -124,7 +124,7 @@ fn repair_from(
     let plan = plan::plan(&tree.root, &entries, &present, &verdicts)?;
     // By clone or copy: what repairs a tree must not tie it to another.
     let share = Share::Reflink;
-    space::check(&plan, source, share)?;
+    space::check(&plan, source, share, 0)?;
     execute::content(
         &plan,
         destination,

@@ -9,11 +9,11 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result};
 use tempfile::{Builder, NamedTempFile, TempPath};
 
-use super::Inode;
 use super::lock::{WhenLocked, lock};
 use super::mounts::{volume_of, volumes};
 use super::ownership::Ownership;
 use super::staging::{self, Volume};
+use super::{Inode, Scratch};
 use crate::text::shown;
 
 /// The only way to write: a folder that this process has locked.
@@ -203,6 +203,14 @@ impl Destination {
         // Renaming one link of an inode over another does nothing and leaves both names; ours goes with staging.
         let _ = temporary.keep();
         Ok(())
+    }
+
+    /// A file without a name on the file system where `path` has to be.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn scratch_for(&self, path: &Path) -> io::Result<Scratch> {
+        Scratch::new(self.staging_for(path)?)
     }
 
     fn staging_for(&self, path: &Path) -> io::Result<&Path> {

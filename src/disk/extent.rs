@@ -65,6 +65,12 @@ impl super::File {
         let inode = Inode { device: 0, number: 0, offset: 0 };
         Self { path: PathBuf::new(), within: Some(nowhere), size, allocated: 0, inode, modified_ns: 0 }
     }
+
+    /// Whether it is still to come.
+    #[must_use]
+    pub fn is_to_come(&self) -> bool {
+        self.within.as_ref().is_some_and(|extent| extent.parts.is_empty())
+    }
 }
 
 impl Extent {

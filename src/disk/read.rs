@@ -1,7 +1,7 @@
 //! Reading: only regular files, in bounded memory, never through a symbolic link at the end of a path.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
+use super::extent::Extent;
 use super::window::with_window;
 use crate::text::shown;
 
@@ -101,11 +102,30 @@ impl super::File {
     ///
     /// # Errors
     /// When it cannot be opened, or is no regular file.
-    fn open(&self) -> io::Result<Box<dyn Read>> {
+    pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(match &self.within {
             None => Box::new(open(&self.path)?),
             Some(extent) => Box::new(extent.open(self.size)),
         })
+    }
+
+    /// Opens `length` bytes of its content for reading, those from `offset` on.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is no regular file.
+    pub fn open_range(&self, offset: u64, length: u64) -> io::Result<Box<dyn Read + Send>> {
+        let length = length.min(self.size.saturating_sub(offset));
+        match &self.within {
+            None => {
+                let mut file = open(&self.path)?;
+                file.seek(SeekFrom::Start(offset))?;
+                Ok(Box::new(file.take(length)))
+            }
+            Some(extent) => {
+                let part = Extent { offset: extent.offset.saturating_add(offset), ..extent.clone() };
+                Ok(Box::new(part.open(length)))
+            }
+        }
     }
 
     /// Reads its content, if it is small; `Ok(None)` when it is longer than `most` bytes.

@@ -40,6 +40,18 @@ pub struct Aside {
     target: PathBuf,
 }
 
+impl Aside {
+    /// It, as it lies aside.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn file(&self) -> Result<File> {
+        let metadata = fs::symlink_metadata(&self.temporary);
+        let metadata = metadata.with_context(|| format!("cannot write {}", shown(&self.target)))?;
+        Ok(File::of(&self.temporary, &metadata))
+    }
+}
+
 /// What became of a copy.
 #[derive(Debug)]
 pub enum Copy {

@@ -17,16 +17,18 @@ use anyhow::Result;
 use rayon::prelude::*;
 use serde::Deserialize;
 
-pub use bill::{Bill, Carried, Form, SCHEMA, Totals};
+pub use bill::{Bill, Carried, Form, Restored, SCHEMA, Totals};
 pub use passing::Passing;
 
 use super::{Entry, Layout, Scan, claim};
 use crate::catalog::Catalog;
 use crate::digest::{Algorithm, Digest};
 use crate::disk::{self, Extent, File, Look, Part};
-use crate::finding::{Finding, Kind};
+use crate::finding::{self, Finding, Kind};
+use crate::hash;
 use crate::manifest::Manifest;
 use crate::reference::Reference;
+use crate::work;
 use bill::SCHEMAS;
 use passing::cut_short;
 use skeleton::{BILL, BILL_DIGEST};
@@ -43,6 +45,8 @@ pub struct Opened {
     pub bill: Bill,
     /// The content that it carries.
     pub files: Vec<(Digest, File)>,
+    /// The deltas that it carries, by their own names.
+    pub deltas: BTreeMap<Digest, File>,
     path: PathBuf,
 }
 
@@ -89,7 +93,8 @@ impl Layout for Package {
     }
 
     fn lint(&self, root: &Path, _catalog: &Catalog) -> Vec<Finding> {
-        volumes::bad(root)
+        let bad = volumes::bad(root);
+        if bad.is_empty() { bad_deltas(root) } else { bad }
     }
 
     fn content_at(&self, _path: &Path) -> Option<Digest> {
@@ -103,6 +108,24 @@ impl Layout for Package {
     fn with_host(&self, reference: &Reference) -> Option<Reference> {
         super::Registry.with_host(reference)
     }
+}
+
+/// The deltas of a package that are not as they were written.
+fn bad_deltas(root: &Path) -> Vec<Finding> {
+    // What cannot be opened was told.
+    let Ok(package) = open(root) else { return Vec::new() };
+    let deltas: Vec<_> = package.deltas.iter().collect();
+    let check = |(delta, file): &(&Digest, &File)| match hash::digest_of(file, delta.algorithm(), &|_| {}) {
+        Ok((found, _)) if found == **delta => None,
+        Ok((found, _)) => Some(damaged(&file.path, found).expected(delta)),
+        Err(error) => Some(finding::unreadable(&file.path, &error)),
+    };
+    let checked = work::largest_first(&deltas, |(_, file)| file.size, check);
+    let restored = |delta: &Digest| package.bill.restores.iter().find(|it| it.delta.digest == *delta);
+    let findings = deltas.iter().zip(checked).filter_map(|((delta, _), finding)| {
+        Some(Finding { digest: restored(delta).map(|it| it.digest), ..finding? })
+    });
+    findings.collect()
 }
 
 /// Whether a file begins as packages do.
@@ -151,12 +174,13 @@ fn read(path: &Path, parts: Arc<[Part]>) -> Result<Opened, Finding> {
             return Err(cut_short(path, end));
         }
     }
-    let files = passing.bill.carries.iter().map(|carried| {
+    let file = |carried: &Carried| {
         let offset = carried.offset.unwrap_or_default();
         (carried.digest, Extent { parts: parts.clone(), offset }.file(carried.size))
-    });
-    let files = files.collect();
-    Ok(Opened { bill: passing.bill, files, path: path.to_owned() })
+    };
+    let files = passing.bill.carries.iter().map(file).collect();
+    let deltas = passing.bill.restores.iter().map(|restored| file(&restored.delta)).collect();
+    Ok(Opened { bill: passing.bill, files, deltas, path: path.to_owned() })
 }
 
 fn parse(path: &Path, json: &[u8]) -> Result<Bill, Finding> {
@@ -175,6 +199,12 @@ fn parse(path: &Path, json: &[u8]) -> Result<Bill, Finding> {
 }
 
 impl Opened {
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The catalog of what it carries; what it relies on has no file.
     #[must_use]
     pub fn scan(&self) -> Scan {
@@ -184,7 +214,9 @@ impl Opened {
             Ok(catalog) => scan.catalog = catalog,
             Err(error) => scan.findings.push(damaged(path, error)),
         }
-        scan.catalog.elsewhere = self.bill.relies_on.iter().map(|it| (it.digest, it.size)).collect();
+        let relied = self.bill.relies_on.iter().map(|it| (it.digest, it.size));
+        let restored = self.bill.restores.iter().map(|it| (it.digest, it.size));
+        scan.catalog.elsewhere = relied.chain(restored).collect();
         for (digest, file) in &self.files {
             scan.catalog.add_file(*digest, file.clone());
         }

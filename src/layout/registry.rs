@@ -67,6 +67,14 @@ fn data_path(digest: &Digest) -> String {
     format!("{BLOBS}/{}/{}/{hex}/data", digest.algorithm().name(), &hex[..2])
 }
 
+impl Registry {
+    /// Where a blob lies in storage at `root`.
+    #[must_use]
+    pub fn blob(root: &Path, digest: &Digest) -> PathBuf {
+        root.join(data_path(digest))
+    }
+}
+
 impl Layout for Registry {
     fn name(&self) -> &'static str {
         "registry"

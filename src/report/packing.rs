@@ -9,6 +9,7 @@ use super::Report;
 use super::text::{bytes, count};
 use crate::finding::Finding;
 use crate::layout::package::{Bill, Form, Totals};
+use crate::pack::deltas::Layers;
 
 /// The result of `pack`.
 #[derive(Debug, Serialize)]
@@ -29,6 +30,9 @@ pub struct Packing {
     /// What it carries and relies on.
     #[serde(flatten)]
     pub totals: Totals,
+    /// What became of the wish for deltas, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Layers>,
     /// How many images were left out because they have no tag.
     pub untagged_left_out: u64,
     /// The length of its tar in bytes.
@@ -49,6 +53,7 @@ impl Packing {
             dry_run,
             stopped: false,
             totals: bill.totals,
+            layers: None,
             untagged_left_out: 0,
             package_bytes: 0,
             findings: Vec::new(),
@@ -68,7 +73,7 @@ impl Report for Packing {
             let errors = self.findings.iter().filter(|finding| finding.is_error()).count() as u64;
             return format!("nothing was packed: {}\n", count(errors, "error"));
         }
-        let Totals { images, carries, relies_on } = self.totals;
+        let Totals { images, carries, restores, deltas, relies_on } = self.totals;
         let mut text = String::new();
         let _ = writeln!(text, "{}", count(images, "image"));
         if self.untagged_left_out > 0 {
@@ -76,6 +81,15 @@ impl Report for Packing {
             let _ = writeln!(text, "{left_out} left out, --untagged carries them");
         }
         let _ = writeln!(text, "carries    {}, {}", count(carries.files, "blob"), bytes(carries.bytes));
+        if let Some(layers) = &self.layers {
+            let _ = writeln!(text, "layers     {}", fates(layers));
+        }
+        if restores.files > 0 {
+            let made_of = bytes(deltas.bytes);
+            let restored = count(restores.files, "blob");
+            let _ =
+                writeln!(text, "restores   {restored}, {}, from deltas of {made_of}", bytes(restores.bytes));
+        }
         if relies_on.files > 0 {
             let _ =
                 writeln!(text, "relies on  {}, {}", count(relies_on.files, "blob"), bytes(relies_on.bytes));
@@ -84,9 +98,27 @@ impl Report for Packing {
             Form::Tar => drop(writeln!(text, "package    {}", bytes(self.package_bytes))),
             Form::Folder => {}
         }
+        if restores.files > 0 {
+            text.push_str("plain tar cannot unpack it, bundle apply can\n");
+        }
         if self.dry_run {
-            text.push_str("dry run: nothing was hashed, nothing was written\n");
+            text.push_str(match self.layers {
+                None => "dry run: nothing was hashed, nothing was written\n",
+                Some(_) => "dry run: nothing was written\n",
+            });
         }
         text
     }
+}
+
+/// How many layers became deltas, and why the others did not: `27: 24 delta, 2 unknown gzip encoder, 1 zstd`.
+fn fates(layers: &Layers) -> String {
+    let deltas = (layers.deltas > 0).then(|| format!("{} delta", layers.deltas));
+    let whole = layers.whole.iter().map(|(why, number)| format!("{number} {why}"));
+    let fates: Vec<_> = deltas.into_iter().chain(whole).collect();
+    format!(
+        "{}: {}",
+        layers.layers,
+        if fates.is_empty() { "none is new".to_owned() } else { fates.join(", ") }
+    )
 }

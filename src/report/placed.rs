@@ -6,9 +6,10 @@ use crate::execute::Outcome;
 
 /// What was done; `there` blobs were in their place before.
 pub(super) fn placed(outcome: &Outcome, there: u64) -> String {
-    let Outcome { linked, cloned, copied, written_files, .. } = outcome;
+    let Outcome { linked, cloned, copied, restored, written_files, .. } = outcome;
+    let restored = if restored.is_empty() { String::new() } else { format!("{} restored, ", restored.files) };
     format!(
-        "{} linked, {} cloned, {} copied, {there} already there; {} written\n",
+        "{} linked, {} cloned, {} copied, {restored}{there} already there; {} written\n",
         linked.files,
         cloned.files,
         copied.files,

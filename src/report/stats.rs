@@ -132,9 +132,12 @@ fn base(base: &BaseStats) -> String {
 
 /// What a patch carries, and what becomes of the images.
 pub(super) fn patch_text(title: &str, patch: &Patch) -> String {
-    let Patch { new, reused, images } = patch;
+    let Patch { new, reused, about_as_deltas, images } = patch;
     let mut text = format!("{title}\n");
     let _ = writeln!(text, "  carries  {}, {}", count(new.files, "new blob"), bytes(new.bytes));
+    if let Some(about) = about_as_deltas {
+        let _ = writeln!(text, "  deltas   about {} with pack --delta", bytes(*about));
+    }
     let _ = writeln!(text, "  reuses   {}, {}", count(reused.files, "blob"), bytes(reused.bytes));
     let _ = writeln!(
         text,

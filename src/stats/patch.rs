@@ -16,6 +16,9 @@ pub struct Patch {
     pub new: Tally,
     /// Content that the base has.
     pub reused: Tally,
+    /// About how many bytes a patch would carry if layers became deltas, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about_as_deltas: Option<u64>,
     /// What became of the images.
     pub images: PatchImages,
 }

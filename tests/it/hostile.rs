@@ -3,7 +3,7 @@
 mod doors;
 mod manifests;
 mod names;
-mod packages;
+pub(crate) mod packages;
 mod pipes;
 mod sizes;
 

@@ -7,6 +7,8 @@
 mod architecture;
 mod changing;
 mod crash;
+mod dedupe;
+mod deltas;
 mod faults;
 mod fidelity;
 mod foreign;

@@ -67,11 +67,22 @@ fn the_examples_print_what_the_readme_says() {
 #[test]
 fn every_command_and_option_of_the_help_is_in_the_readme() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    for command in ["to-registry", "to-dir", "pack", "apply", "inventory", "diff", "verify", "stats"] {
+    let commands = [
+        "to-registry",
+        "to-dir",
+        "pack",
+        "apply",
+        "inventory",
+        "diff",
+        "verify",
+        "stats",
+        "dedupe",
+        "inspect-layer",
+    ];
+    for command in commands {
         let output = Command::new(env!("CARGO_BIN_EXE_bundle")).args([command, "--help"]).output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
-        let options =
-            help.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '-'));
+        let options = help.split(|c: char| !c.is_alphanumeric() && c != '-');
         for option in options.filter(|word| word.starts_with("--") && word.len() > 2) {
             assert!(readme.contains(option), "{option} of `bundle {command}` is not in the README");
         }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::bill::MOST_PLACES;
-use super::skeleton::{BILL, BILL_DIGEST, STORAGE};
-use super::{Bill, MAX_BILL_BYTES, Opened, check_digest, damaged, parse};
+use super::skeleton::{BILL, BILL_DIGEST, DELTAS, STORAGE, delta_path};
+use super::{Bill, MAX_BILL_BYTES, Opened, Restored, check_digest, damaged, parse};
 use crate::digest::Digest;
 use crate::disk::{self, File, Look};
 use crate::finding::{self, Finding, Kind};
@@ -56,10 +56,22 @@ pub(super) fn open(path: &Path) -> Result<Opened, Vec<Finding>> {
         let above = place.ancestors().take_while(|above| *above != path);
         expected.extend(above.map(Path::to_owned));
     }
+    let mut deltas = BTreeMap::new();
+    for Restored { digest, delta, .. } in &bill.restores {
+        let place = path.join(delta_path(digest));
+        match content(path, &place, delta.digest, delta.size) {
+            Ok(file) => drop(deltas.insert(delta.digest, file)),
+            Err(finding) => findings.push(Finding { digest: Some(*digest), ..finding }),
+        }
+        let above = place.ancestors().take_while(|above| *above != path);
+        expected.extend(above.map(Path::to_owned));
+    }
     findings.extend(altered(&storage, &others));
-    findings.extend(added(&path.join("docker"), &expected));
+    for folder in ["docker", DELTAS] {
+        findings.extend(added(&path.join(folder), &expected));
+    }
     if findings.is_empty() {
-        return Ok(Opened { bill, files, path: path.to_owned() });
+        return Ok(Opened { bill, files, deltas, path: path.to_owned() });
     }
     let users = catalog.users();
     for finding in &mut findings {

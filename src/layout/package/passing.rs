@@ -73,7 +73,7 @@ impl<R: Read> Passing<R> {
     pub fn advance(&mut self) -> Result<Option<(Digest, u64)>, Finding> {
         for piece in self.rest.by_ref() {
             match piece {
-                Piece::Content(digest, size) => return Ok(Some((digest, size))),
+                Piece::Content(digest, size) | Piece::Delta(digest, size) => return Ok(Some((digest, size))),
                 Piece::Bytes(expected) => {
                     let mut there = Vec::with_capacity(expected.len());
                     let length = expected.len() as u64;

@@ -3,6 +3,7 @@
 //! ```text
 //! bundle.json                                  the bill of materials
 //! bundle.json.sha256                           its digest, as sha256sum writes and checks it
+//! deltas/<algorithm>/<two digits>/<digits>     the deltas that it carries, named as what they restore
 //! docker/registry/v2/blobs/…/data              the content that is carried, manifests included
 //! docker/registry/v2/repositories/…            folders and links, in the order in which they may appear
 //! ```
@@ -12,11 +13,11 @@
 //! a header that this program would not write is refused, whatever it says.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tar::{EntryType, Header};
 
-use super::bill::Bill;
+use super::bill::{Bill, Carried};
 use crate::digest::{Algorithm, Digest};
 use crate::layout::{Content, Entry, Layout, Registry};
 
@@ -26,6 +27,8 @@ pub const STORAGE: &str = "docker/registry/v2";
 pub const BILL: &str = "bundle.json";
 /// The name of its digest.
 pub const BILL_DIGEST: &str = "bundle.json.sha256";
+/// Where deltas lie in a package.
+pub(super) const DELTAS: &str = "deltas";
 /// The unit of a tar, in bytes.
 pub(super) const BLOCK: u64 = 512;
 
@@ -39,6 +42,8 @@ pub enum Piece {
     Bytes(Vec<u8>),
     /// The content of this name and length.
     Content(Digest, u64),
+    /// The delta of this name and length.
+    Delta(Digest, u64),
 }
 
 impl Piece {
@@ -47,7 +52,7 @@ impl Piece {
     pub fn size(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Content(_, size) => *size,
+            Self::Content(_, size) | Self::Delta(_, size) => *size,
         }
     }
 }
@@ -96,6 +101,12 @@ fn body(bill: &Bill) -> Result<Vec<Piece>, String> {
     let carried: std::collections::BTreeMap<Digest, u64> =
         bill.carries.iter().map(|carried| (carried.digest, carried.size)).collect();
     let mut pieces = Vec::new();
+    for restored in &bill.restores {
+        let Carried { digest, size, .. } = restored.delta;
+        pieces.push(Piece::Bytes(header(&delta_path(&restored.digest), EntryType::Regular, size)?));
+        pieces.push(Piece::Delta(digest, size));
+        pieces.push(Piece::Bytes(vec![0; padding(size) as usize]));
+    }
     for Entry { path, content, .. } in Registry.entries(&catalog) {
         let path = Path::new(STORAGE).join(path);
         match content {
@@ -115,16 +126,23 @@ fn body(bill: &Bill) -> Result<Vec<Piece>, String> {
     Ok(pieces)
 }
 
+/// Where the delta that restores content lies in a package.
+pub fn delta_path(restored: &Digest) -> PathBuf {
+    let hex = restored.hex();
+    [DELTAS, restored.algorithm().name(), &hex[..2], &hex].iter().collect()
+}
+
 fn set_offsets(bill: &mut Bill, start: u64, body: &[Piece]) {
     let mut offset = start;
     let mut offsets = std::collections::BTreeMap::new();
     for piece in body {
-        if let Piece::Content(digest, _) = piece {
+        if let Piece::Content(digest, _) | Piece::Delta(digest, _) = piece {
             offsets.insert(*digest, offset);
         }
         offset += piece.size();
     }
-    for carried in &mut bill.carries {
+    let deltas = bill.restores.iter_mut().map(|restored| &mut restored.delta);
+    for carried in bill.carries.iter_mut().chain(deltas) {
         carried.offset = offsets.get(&carried.digest).copied();
     }
 }

@@ -5,11 +5,11 @@ mod folders;
 mod grammar;
 mod lies;
 mod members;
-mod memory;
+pub(crate) mod memory;
 mod sites;
 mod stream;
 mod volumes;
-mod writer;
+pub(crate) mod writer;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -32,11 +32,11 @@ use crate::support::tree::{Stamp, assert_same, assert_same_files, files, stamps}
 
 /// What a package is refused for, first of all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Fault {
-    kind: String,
-    file: PathBuf,
-    found: String,
-    images: Vec<String>,
+pub(crate) struct Fault {
+    pub(crate) kind: String,
+    pub(crate) file: PathBuf,
+    pub(crate) found: String,
+    pub(crate) images: Vec<String>,
 }
 
 /// What the commands say of a package that all of them refuse.
@@ -202,7 +202,7 @@ fn refuse_to_convert(package: &Path, kind: &str) {
 }
 
 /// Applies a package, which has to be refused, and tells why.
-fn apply_in_vain(options: &[&str], package: &Path, site: &Path) -> Fault {
+pub(crate) fn apply_in_vain(options: &[&str], package: &Path, site: &Path) -> Fault {
     let arguments = ["apply", "-q", "--format", "json"].iter().chain(options).map(OsStr::new);
     let said = run(arguments.chain([package.as_os_str(), site.as_os_str()]));
     fault_of(&said, package)
@@ -210,7 +210,7 @@ fn apply_in_vain(options: &[&str], package: &Path, site: &Path) -> Fault {
 
 /// Applies a package that comes from standard input, which has to be refused; tells why, unless there is no room for
 /// what it is said to hold.
-fn receive_in_vain(package: &Path, site: &Path) -> Option<Fault> {
+pub(crate) fn receive_in_vain(package: &Path, site: &Path) -> Option<Fault> {
     let mut command = bundle();
     command.args(["apply", "-q", "--format", "json", "-"]).arg(site).pipe_stdin(package).unwrap();
     let Ended { code, summary, said } = Ended::of(&command.timeout(HANGS).output().unwrap());

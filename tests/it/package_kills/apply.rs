@@ -78,6 +78,18 @@ fn a_site_is_sound_wherever_an_apply_of_a_folder_is_killed() {
 }
 
 #[test]
+fn a_site_is_sound_wherever_an_apply_of_deltas_is_killed() {
+    let scenario = Scenario::delta();
+    kill_at(&scenario, &points(&scenario.calls, 60, 5), 65);
+}
+
+#[test]
+fn a_site_is_sound_wherever_an_apply_of_deltas_from_standard_input_is_killed() {
+    let scenario = Scenario::passing_delta();
+    kill_at(&scenario, &points(&scenario.calls, 50, 5), 55);
+}
+
+#[test]
 fn a_site_is_sound_wherever_an_apply_from_standard_input_is_killed() {
     let scenario = Scenario::passing();
     kill_at(&scenario, &points(&scenario.calls, 50, 5), 55);

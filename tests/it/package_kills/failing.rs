@@ -166,6 +166,12 @@ fn a_site_is_sound_whatever_call_fails_while_a_package_passes_by() {
 }
 
 #[test]
+fn a_site_is_sound_whatever_call_fails_while_deltas_are_applied() {
+    fail_while_applying(&Scenario::delta(), 4, 50);
+    fail_while_applying(&Scenario::passing_delta(), 5, 50);
+}
+
+#[test]
 fn a_site_is_sound_whatever_call_fails_while_a_folder_is_applied() {
     fail_while_applying(&Scenario::folder(), 3, 80);
 }

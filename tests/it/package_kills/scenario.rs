@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::support::bundle::{Ended, bundle, convert};
 use crate::support::complete::{Form, Part, Picture, Tags, compare, picture, tags};
 use crate::support::course;
+use crate::support::package::bill;
 use crate::support::strace::{Call, HANGS, Line};
 use crate::support::sweep::spread;
 use crate::support::testdata::{copy_tree, testdata};
@@ -55,6 +56,27 @@ impl Scenario {
         let previous = testdata().join("previous");
         let options = ["--dir".as_ref(), "--base".as_ref(), previous.as_ref()];
         Self::run("apply of a folder", &options, true, false)
+    }
+
+    /// A patch that restores layers from what the release before has.
+    pub(crate) fn delta() -> Self {
+        let previous = testdata().join("previous");
+        let options = ["--delta".as_ref(), "--base".as_ref(), previous.as_ref()];
+        Self::run("apply of deltas", &options, true, false).expect_restored()
+    }
+
+    /// The same, from standard input.
+    pub(crate) fn passing_delta() -> Self {
+        let previous = testdata().join("previous");
+        let options = ["--delta".as_ref(), "--base".as_ref(), previous.as_ref()];
+        Self::run("apply of deltas from standard input", &options, true, true).expect_restored()
+    }
+
+    /// Fails unless the package has deltas.
+    fn expect_restored(self) -> Self {
+        let restores = bill(&self.package())["restores"].as_array().map_or(0, Vec::len);
+        assert_eq!(restores, 2);
+        self
     }
 
     /// Runs it undisturbed.

@@ -77,6 +77,8 @@ fn interrupt_packing(packing: &Packing, most: usize, before: Found) {
 fn a_signal_ends_an_apply_and_leaves_nothing_aside() {
     interrupt_applying(&Scenario::patch(), 12);
     interrupt_applying(&Scenario::passing(), 6);
+    interrupt_applying(&Scenario::delta(), 6);
+    interrupt_applying(&Scenario::passing_delta(), 4);
 }
 
 #[test]

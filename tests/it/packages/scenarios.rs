@@ -8,13 +8,17 @@ use serde_json::Value;
 
 use super::releases::{Release, Vendor, docker, inventory_of, oci};
 use super::site::Site;
-use crate::support::package::{ask, bill, content, pack};
+use crate::support::package::{ask, bill, content};
 use crate::support::tree::{assert_same_trees, stamps};
 use crate::support::verification::images;
 
 #[test]
 fn three_releases_one_after_another() {
-    let vendor = Vendor::new();
+    three_releases(&Vendor::new());
+}
+
+/// Three releases, each a patch of the one before.
+pub(crate) fn three_releases(vendor: &Vendor) {
     let trees = [1, 2, 3].map(|version| vendor.tree(version));
     let packages = [
         vendor.pack("1.tar", &[], 1),
@@ -44,7 +48,11 @@ fn three_releases_one_after_another() {
 
 #[test]
 fn a_patch_for_two_releases_makes_up_for_one_that_was_lost() {
-    let vendor = Vendor::new();
+    a_lost_patch(&Vendor::new());
+}
+
+/// A patch that was lost, and one that makes up for it.
+pub(crate) fn a_lost_patch(vendor: &Vendor) {
     let [first, second] = [vendor.tree(1), vendor.tree(2)];
     let for_both = vendor.pack("both.tar", &[&first, &second], 3);
     let mut pulls = 0;
@@ -76,7 +84,11 @@ fn a_patch_for_two_releases_makes_up_for_one_that_was_lost() {
 
 #[test]
 fn a_site_keeps_what_is_its_own() {
-    let vendor = Vendor::new();
+    own_images(&Vendor::new());
+}
+
+/// A site that has images of its own.
+pub(crate) fn own_images(vendor: &Vendor) {
     let own = Release::of([
         ("local/tool:1", docker("local tool", &[("base", 120_000), ("local", 4_000)])),
         // Beside the tags of a repository that the packages bring.
@@ -127,8 +139,12 @@ fn a_patch_for_two_sites_is_made_of_their_inventories() {
 
 #[test]
 fn parts_of_a_release_come_in_any_order() {
+    parts_in_any_order(&Vendor::new());
+}
+
+/// Two halves of a release.
+pub(crate) fn parts_in_any_order(vendor: &Vendor) {
     const PARTS: [&[&str]; 2] = [&["platform/", "tools/", "zone-base"], &["shop/", "mirror/", "rrr"]];
-    let vendor = Vendor::new();
     let release = vendor.release(2);
     let base = vendor.tree(1);
     let parts = PARTS.map(|starts| {
@@ -136,7 +152,7 @@ fn parts_of_a_release_come_in_any_order() {
         let tree = vendor.path(starts[0].trim_end_matches('/'));
         part.write(&tree);
         let package = tree.with_extension("tar");
-        pack(&[], &[&base], &tree, &package);
+        vendor.pack_tree(&[], &[&base], &tree, &package);
         (package, part)
     });
     let lengths = parts.iter().map(|(_, part)| part.images.len());
@@ -160,7 +176,11 @@ fn parts_of_a_release_come_in_any_order() {
 
 #[test]
 fn a_patch_that_finds_no_base_at_all_leaves_nothing() {
-    let vendor = Vendor::new();
+    no_base_at_all(&Vendor::new());
+}
+
+/// A patch, and nothing where it goes.
+pub(crate) fn no_base_at_all(vendor: &Vendor) {
     let patch = vendor.pack("2.tar", &[&vendor.tree(1)], 2);
     let here = vendor.path("here");
     fs::create_dir(&here).unwrap();
@@ -194,9 +214,17 @@ fn missing(report: &Value) -> BTreeMap<String, BTreeSet<String>> {
 /// The same, worked out from the bill of materials, the site and the release.
 fn expected_missing(site: &Site, package: &Path, release: &Release) -> BTreeMap<String, BTreeSet<String>> {
     let there = site.content();
-    let relied = content(&bill(package), "relies_on").into_keys();
+    let bill = bill(package);
+    let relied = content(&bill, "relies_on").into_keys();
     let missing = relied.filter(|digest| !there.contains(digest));
-    let missing: BTreeMap<_, _> = missing.map(|digest| (digest.clone(), release.users(&digest))).collect();
+    // An image needs its own content, and what that is restored from.
+    let users = |digest: &str| {
+        let restores = bill["restores"].as_array().into_iter().flatten();
+        let restored = restores.filter(|it| it["bases"].as_array().unwrap().contains(&digest.into()));
+        let restored = restored.flat_map(|it| release.users(it["digest"].as_str().unwrap()));
+        restored.chain(release.users(digest)).collect()
+    };
+    let missing: BTreeMap<_, BTreeSet<_>> = missing.map(|digest| (digest.clone(), users(&digest))).collect();
     assert!(missing.len() >= 5, "{missing:#?}");
     missing
 }

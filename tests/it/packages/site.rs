@@ -20,7 +20,7 @@ use crate::support::{scratch, skopeo};
 const ROOT: &str = "docker/registry/v2";
 
 /// Registry storage, and what is known of it by other means than the program under test.
-pub(super) struct Site {
+pub(crate) struct Site {
     folder: TempDir,
     /// What each name stands for, digests of images without a tag among them.
     names: BTreeMap<String, Image>,
@@ -32,27 +32,27 @@ pub(super) struct Site {
 
 impl Site {
     /// Has nothing yet.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::within(scratch())
     }
 
     /// The same, in a folder of the test's choice.
-    pub(super) fn within(folder: TempDir) -> Self {
+    pub(crate) fn within(folder: TempDir) -> Self {
         Self { folder, names: BTreeMap::new(), past: BTreeMap::new(), files: BTreeMap::new() }
     }
 
     /// What a registry has as its `rootdirectory`.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// What a person names.
-    pub(super) fn docker(&self) -> PathBuf {
+    pub(crate) fn docker(&self) -> PathBuf {
         self.path().join("docker")
     }
 
     /// The digests of the content that it has.
-    pub(super) fn content(&self) -> BTreeSet<String> {
+    pub(crate) fn content(&self) -> BTreeSet<String> {
         let data = self.files.keys().filter_map(|path| path.strip_prefix("blobs/"));
         let digest = |path: &str| {
             let parts: Vec<_> = path.split('/').collect();
@@ -62,7 +62,7 @@ impl Site {
     }
 
     /// Gets these images by another way than in a package.
-    pub(super) fn convert(&mut self, release: &Release) {
+    pub(crate) fn convert(&mut self, release: &Release) {
         let folder = scratch();
         release.write(folder.path());
         convert("to-registry", &[], folder.path(), &self.docker());
@@ -71,13 +71,13 @@ impl Site {
     }
 
     /// Gets a package that has to fit and is to bring this release; returns the report.
-    pub(super) fn apply(&mut self, options: &[&str], package: &Path, release: &Release) -> Value {
+    pub(crate) fn apply(&mut self, options: &[&str], package: &Path, release: &Release) -> Value {
         let docker = self.docker();
         self.bring(release, &|more| convert("apply", &[options, more].concat(), package, &docker))
     }
 
     /// The same, however `apply` is run; what it has to do is foretold by a dry run, which changes nothing.
-    pub(super) fn bring(&mut self, release: &Release, apply: &dyn Fn(&[&str]) -> Value) -> Value {
+    pub(crate) fn bring(&mut self, release: &Release, apply: &dyn Fn(&[&str]) -> Value) -> Value {
         let (changes, moves) = self.expected_changes(release);
         let (before, untouched) = (self.files.clone(), stamps(self.path()));
         let mut foretold = apply(&["--dry-run"]);
@@ -88,7 +88,8 @@ impl Site {
         assert_eq!(report["findings"], json!([]));
         self.learn(release);
         self.assert_files();
-        let written = ["linked", "cloned", "copied"].map(|way| report[way]["files"].as_u64().unwrap());
+        let written = ["linked", "cloned", "copied", "restored"];
+        let written = written.map(|way| report[way]["files"].as_u64().unwrap_or_default());
         let written = written.iter().sum::<u64>() + report["written_files"].as_u64().unwrap();
         let fresh = self.files.iter().filter(|(path, bytes)| before.get(*path) != Some(bytes));
         assert_eq!(written, fresh.count() as u64, "the report counts other files than there are: {report:#}");
@@ -97,6 +98,10 @@ impl Site {
         for done in ["linked", "cloned", "copied", "verified"] {
             assert_eq!(foretold[done], json!({ "files": 0, "bytes": 0 }));
             foretold[done] = report[done].clone();
+        }
+        assert_eq!(foretold["restored"], Value::Null);
+        if let Some(restored) = report.get("restored") {
+            foretold["restored"] = restored.clone();
         }
         for done in ["dry_run", "written_files"] {
             foretold[done] = report[done].clone();
@@ -110,7 +115,7 @@ impl Site {
     }
 
     /// Gets a package that it has already: nothing is written.
-    pub(super) fn apply_again(&mut self, package: &Path, release: &Release) {
+    pub(crate) fn apply_again(&mut self, package: &Path, release: &Release) {
         let before = stamps(self.path());
         let report = self.apply(&[], package, release);
         assert_same("stamps", &before, &stamps(self.path()));
@@ -119,7 +124,7 @@ impl Site {
     }
 
     /// Gets a package that it has to refuse; nothing changes.
-    pub(super) fn refuse(&self, options: &[&str], package: &Path) -> Ended {
+    pub(crate) fn refuse(&self, options: &[&str], package: &Path) -> Ended {
         let before = stamps(self.path());
         let arguments = ["apply"].iter().chain(options).map(|it| (*it).into());
         let ended = ask(arguments.chain([package.as_os_str().to_owned(), self.docker().into()]));
@@ -130,7 +135,7 @@ impl Site {
     }
 
     /// Takes note that plain tar, or whoever else, brought a release.
-    pub(super) fn learn(&mut self, release: &Release) {
+    pub(crate) fn learn(&mut self, release: &Release) {
         for (name, image) in &release.images {
             let before = self.names.insert(name.clone(), image.clone());
             if let Some(before) = before.filter(|before| before.digest() != image.digest()) {
@@ -142,13 +147,13 @@ impl Site {
     }
 
     /// The tags that it has and a release does not.
-    pub(super) fn tags_beside(&self, release: &Release) -> Vec<String> {
+    pub(crate) fn tags_beside(&self, release: &Release) -> Vec<String> {
         let is_named = |name: &String| release.images.iter().any(|(other, _)| other == name);
         self.names.keys().filter(|name| !name.contains('@') && !is_named(name)).cloned().collect()
     }
 
     /// Takes note that tags are removed; what they stood for stays.
-    pub(super) fn forget(&mut self, names: &[String]) {
+    pub(crate) fn forget(&mut self, names: &[String]) {
         for name in names {
             let image = self.names.remove(name).unwrap();
             let (repository, tag) = name.rsplit_once(':').unwrap();
@@ -177,7 +182,7 @@ impl Site {
     }
 
     /// Fails unless all files that have to be there are there, and no others, and nothing was left lying.
-    pub(super) fn assert_files(&self) {
+    pub(crate) fn assert_files(&self) {
         assert_same_files(&self.files, &files(&self.path().join(ROOT)));
         let top: Vec<_> = modes(self.path()).into_keys().filter(|path| !path.starts_with(ROOT)).collect();
         assert_eq!(top, ["docker/", "docker/registry/"]);
@@ -189,7 +194,7 @@ impl Site {
 
     /// Asks the real registry, its garbage collection and `bundle verify` whether everything is as it has to be;
     /// returns how many images were pulled.
-    pub(super) fn check(&self) -> usize {
+    pub(crate) fn check(&self) -> usize {
         self.assert_files();
         let verified = verify(&[], &[&self.docker()]);
         assert_eq!((verified.code, verified.findings()), (0, &[][..]));
@@ -214,7 +219,7 @@ impl Site {
     }
 
     /// Lets skopeo pull every tag, every platform of it; returns how many these are.
-    pub(super) fn check_with_skopeo(&self) -> usize {
+    pub(crate) fn check_with_skopeo(&self) -> usize {
         let registry = Registry::start_readonly(self.path());
         let folder = scratch();
         // Skopeo copies no index that lies in an index; the registry itself was asked for those.

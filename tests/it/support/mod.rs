@@ -4,6 +4,7 @@
 
 pub(crate) mod bundle;
 pub(crate) mod complete;
+pub(crate) mod compressor;
 pub(crate) mod course;
 pub(crate) mod forge;
 pub(crate) mod held;

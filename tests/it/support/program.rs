@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each program, and the Debian package that brings it.
-const PACKAGES: [(&str, &str); 14] = [
+const PACKAGES: [(&str, &str); 17] = [
     ("skopeo", "skopeo"),
     ("docker-registry", "docker-registry"),
     ("umoci", "umoci"),
@@ -21,6 +21,9 @@ const PACKAGES: [(&str, &str); 14] = [
     ("tar", "tar"),
     ("sha256sum", "coreutils"),
     ("gzip", "gzip"),
+    ("pigz", "pigz"),
+    ("zstd", "zstd"),
+    ("python3", "python3"),
 ];
 
 /// Finds a program, or fails the test saying what to install.

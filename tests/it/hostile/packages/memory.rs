@@ -9,21 +9,25 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Sites;
-use super::writer::{
-    BLOCK, Bill, Carried, Edges, Image, Package, Tally, Totals, file, head, header, members, seal, sums,
-};
+use super::writer::{BLOCK, Carried, Edges, Image, Package, file, head, header, members, seal, sums};
 use crate::support::sha256;
 
 /// The most memory that a command may have for its data.
 const MOST: u64 = 200 << 20;
 
-/// Runs the program with no more memory than this; it has to refuse a package for this kind of finding.
+/// The program, which will have no more memory than this.
+pub(crate) fn with_little_memory() -> Command {
+    let limited = format!("ulimit -d {} && exec \"$0\" \"$@\"", MOST >> 10);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &limited]).arg(env!("CARGO_BIN_EXE_bundle"));
+    shell
+}
+
+/// Runs the program with so little memory; it has to refuse a package for this kind of finding.
 fn refuse_in_little_memory(sites: &Sites, package: &Path, kind: &str) {
     let absent = sites.packages().join("absent");
     for (command, site) in [("apply", Some(&absent)), ("verify", None)] {
-        let limited = format!("ulimit -d {} && exec \"$0\" \"$@\"", MOST >> 10);
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &limited]).arg(env!("CARGO_BIN_EXE_bundle"));
+        let mut shell = with_little_memory();
         shell.args([command, "-q", "--format", "json"].map(OsStr::new)).arg(package).args(site);
         let output = assert_cmd::Command::from_std(shell).timeout(Duration::from_secs(120)).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
@@ -76,13 +80,7 @@ fn lengths_that_are_only_claimed_take_no_memory() {
 
 /// A package with this bill, its totals right; behind it lies nothing.
 fn claim(mut package: Package) -> Vec<u8> {
-    let tally = |contents: &[Carried]| Tally {
-        files: contents.len().into(),
-        bytes: contents.iter().map(|it| it.size.as_u64().unwrap()).sum::<u64>().into(),
-    };
-    let Bill { images, carries, relies_on, .. } = &package.bill;
-    package.bill.totals =
-        Totals { images: images.len().into(), carries: tally(carries), relies_on: tally(relies_on) };
+    package.bill.totals = package.bill.counted();
     let json = package.json();
     assert!(json.len() < 2 << 20, "{} bytes", json.len());
     [head(&json), file("more", b"")].concat()

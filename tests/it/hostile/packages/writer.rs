@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,104 +12,133 @@ use crate::support::bundle::bundle;
 use crate::support::testdata::testdata;
 use crate::support::{scratch, sha256};
 
-pub(super) const BLOCK: usize = 512;
+pub(crate) const BLOCK: usize = 512;
 /// 1980-01-01.
 const MTIME: u64 = 315_532_800;
 
 /// A bill of materials, with its fields in the order in which they are written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Bill {
-    pub(super) schema: String,
-    pub(super) form: String,
-    pub(super) created_by: String,
+pub(crate) struct Bill {
+    pub(crate) schema: String,
+    pub(crate) form: String,
+    pub(crate) created_by: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) name: Option<String>,
-    pub(super) totals: Totals,
-    pub(super) images: Vec<Image>,
-    pub(super) manifests: Vec<Edges>,
-    pub(super) carries: Vec<Carried>,
-    pub(super) relies_on: Vec<Carried>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Totals {
-    pub(super) images: Value,
-    pub(super) carries: Tally,
-    pub(super) relies_on: Tally,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Tally {
-    pub(super) files: Value,
-    pub(super) bytes: Value,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Image {
-    pub(super) name: String,
-    pub(super) digest: String,
-    pub(super) platforms: Vec<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Edges {
-    pub(super) digest: String,
-    pub(super) kind: String,
+    pub(crate) name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) platform: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) config: Option<String>,
+    pub(crate) unpacked_by: Option<String>,
+    pub(crate) totals: Totals,
+    pub(crate) images: Vec<Image>,
+    pub(crate) manifests: Vec<Edges>,
+    pub(crate) carries: Vec<Carried>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) layers: Vec<String>,
+    pub(crate) restores: Vec<Restored>,
+    pub(crate) relies_on: Vec<Carried>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Totals {
+    pub(crate) images: Value,
+    pub(crate) carries: Tally,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restores: Option<Tally>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) deltas: Option<Tally>,
+    pub(crate) relies_on: Tally,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    pub(crate) files: Value,
+    pub(crate) bytes: Value,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Image {
+    pub(crate) name: String,
+    pub(crate) digest: String,
+    pub(crate) platforms: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Edges {
+    pub(crate) digest: String,
+    pub(crate) kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) platform: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) config: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) manifests: Vec<String>,
+    pub(crate) layers: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) manifests: Vec<String>,
 }
 
 /// Content that is carried, or relied on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Carried {
-    pub(super) digest: String,
-    pub(super) size: Value,
+pub(crate) struct Carried {
+    pub(crate) digest: String,
+    pub(crate) size: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) offset: Option<Value>,
+    pub(crate) offset: Option<Value>,
+}
+
+/// Content that is restored from a delta.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Restored {
+    pub(crate) digest: String,
+    pub(crate) size: Value,
+    pub(crate) delta: Carried,
+    pub(crate) bases: Vec<String>,
+    pub(crate) aside: Value,
 }
 
 /// A package in memory.
 #[derive(Debug, Clone)]
-pub(super) struct Package {
-    pub(super) bill: Bill,
-    /// All content that it may carry, by digest.
-    pub(super) contents: BTreeMap<String, Vec<u8>>,
+pub(crate) struct Package {
+    pub(crate) bill: Bill,
+    /// All content and all deltas that it may carry, by digest.
+    pub(crate) contents: BTreeMap<String, Vec<u8>>,
 }
 
 /// The tar that `bundle pack` makes of the committed release.
-pub(super) fn packed(options: &[&str]) -> Vec<u8> {
+pub(crate) fn packed(options: &[&str]) -> Vec<u8> {
+    packed_from(&testdata().join("images"), options)
+}
+
+/// The tar that `bundle pack` makes of any images.
+pub(crate) fn packed_from(tree: &Path, options: &[&str]) -> Vec<u8> {
     let folder = scratch();
     let path = folder.path().join("package.tar");
-    bundle().args(["pack", "-q"]).args(options).arg(testdata().join("images")).arg(&path).assert().success();
+    bundle().args(["pack", "-q"]).args(options).arg(tree).arg(&path).assert().success();
     fs::read(path).unwrap()
 }
 
 impl Package {
     /// Reads what `bundle pack` makes of the committed release.
-    pub(super) fn of(options: &[&str]) -> Self {
-        let tar = packed(options);
-        let members = members(&tar);
-        let bill: Bill = serde_json::from_slice(members[0].content(&tar)).unwrap();
-        let contents = members.iter().filter(|member| member.name.ends_with("/data"));
+    pub(crate) fn of(options: &[&str]) -> Self {
+        Self::read(&packed(options))
+    }
+
+    /// Reads a package.
+    pub(crate) fn read(tar: &[u8]) -> Self {
+        let members = members(tar);
+        let bill: Bill = serde_json::from_slice(members[0].content(tar)).unwrap();
+        let contents = members
+            .iter()
+            .filter(|member| member.name.ends_with("/data") || member.name.starts_with("deltas/"));
         let contents =
-            contents.map(|member| (sha256(member.content(&tar)), member.content(&tar).to_vec())).collect();
+            contents.map(|member| (sha256(member.content(tar)), member.content(tar).to_vec())).collect();
         Self { bill, contents }
     }
 
     /// One image with one layer.
-    pub(super) fn small() -> Self {
+    pub(crate) fn small() -> Self {
         Self::of(&["--include", "zone-base:*"])
     }
 
     /// Adds content, which is then carried.
-    pub(super) fn carry(&mut self, bytes: impl Into<Vec<u8>>) -> String {
+    pub(crate) fn carry(&mut self, bytes: impl Into<Vec<u8>>) -> String {
         let bytes = bytes.into();
         let digest = sha256(&bytes);
         let carried = Carried { digest: digest.clone(), size: bytes.len().into(), offset: None };
@@ -120,25 +149,19 @@ impl Package {
     }
 
     /// What the bill says of content that is carried.
-    pub(super) fn carried(&mut self, digest: &str) -> &mut Carried {
+    pub(crate) fn carried(&mut self, digest: &str) -> &mut Carried {
         self.bill.carries.iter_mut().find(|carried| carried.digest == digest).unwrap()
     }
 
     /// The package with the offsets, and what it carries and relies on counted, as they have to be.
-    pub(super) fn settled(&self) -> Vec<u8> {
+    pub(crate) fn settled(&self) -> Vec<u8> {
         let mut package = self.clone();
-        let tally = |contents: &[Carried]| {
-            let bytes = contents.iter().filter_map(|it| it.size.as_u64()).fold(0, u64::saturating_add);
-            Tally { files: contents.len().into(), bytes: bytes.into() }
-        };
-        let Bill { images, carries, relies_on, .. } = &package.bill;
-        package.bill.totals =
-            Totals { images: images.len().into(), carries: tally(carries), relies_on: tally(relies_on) };
+        package.bill.totals = package.bill.counted();
         package.located().tar()
     }
 
     /// The same with the offsets as they have to be.
-    pub(super) fn located(&self) -> Self {
+    pub(crate) fn located(&self) -> Self {
         let mut package = self.clone();
         loop {
             let mut at = head(&package.json()).len() as u64;
@@ -154,6 +177,9 @@ impl Package {
             for carried in &mut package.bill.carries {
                 carried.offset = offsets.get(&carried.digest).map(|offset| json!(offset));
             }
+            for Restored { delta, .. } in &mut package.bill.restores {
+                delta.offset = offsets.get(&delta.digest).map(|offset| json!(offset));
+            }
             if head(&package.json()).len() as u64 == before {
                 return package;
             }
@@ -161,7 +187,7 @@ impl Package {
     }
 
     /// Its bill as a document.
-    pub(super) fn json(&self) -> Vec<u8> {
+    pub(crate) fn json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(&self.bill).unwrap();
         json.push(b'\n');
         json
@@ -169,7 +195,7 @@ impl Package {
 
     /// The package, with its bill as it is. Content that is said to be longer than it is ends in zeros, or, if it
     /// is said to be longer than any file here, the package ends with it.
-    pub(super) fn tar(&self) -> Vec<u8> {
+    pub(crate) fn tar(&self) -> Vec<u8> {
         const LONGEST: u64 = 1 << 20;
         let mut tar = head(&self.json());
         for (header, what) in body(&self.bill) {
@@ -189,12 +215,12 @@ impl Package {
 }
 
 /// The bill and its digest, as a tar begins.
-pub(super) fn head(json: &[u8]) -> Vec<u8> {
+pub(crate) fn head(json: &[u8]) -> Vec<u8> {
     [file("bundle.json", json), file("bundle.json.sha256", sums(json).as_bytes())].concat()
 }
 
 /// What `sha256sum` says of a bill.
-pub(super) fn sums(json: &[u8]) -> String {
+pub(crate) fn sums(json: &[u8]) -> String {
     format!("{}  bundle.json\n", &sha256(json)["sha256:".len()..])
 }
 
@@ -239,6 +265,11 @@ fn body(bill: &Bill) -> Vec<Stretch> {
     }
     let carried: BTreeMap<_, _> =
         bill.carries.iter().map(|it| (&it.digest, it.size.as_u64().unwrap_or_default())).collect();
+    let deltas = bill.restores.iter().map(|Restored { digest, delta, .. }| {
+        let size = delta.size.as_u64().unwrap_or_default();
+        let path = format!("deltas/sha256/{}/{}", &hex(digest)[..2], hex(digest));
+        (header(&path, b'0', size), Some((delta.digest.clone(), size)))
+    });
     let members = members.into_iter().filter_map(|((_, path), member)| {
         let path = path.to_str().unwrap();
         Some(match member {
@@ -250,7 +281,26 @@ fn body(bill: &Bill) -> Vec<Stretch> {
             }
         })
     });
-    members.collect()
+    deltas.chain(members).collect()
+}
+
+impl Bill {
+    /// The totals as they have to be.
+    pub(crate) fn counted(&self) -> Totals {
+        let tally = |sizes: &mut dyn Iterator<Item = &Value>| {
+            let sizes: Vec<_> = sizes.map(|size| size.as_u64().unwrap_or_default()).collect();
+            let bytes = sizes.iter().copied().fold(0, u64::saturating_add);
+            Tally { files: sizes.len().into(), bytes: bytes.into() }
+        };
+        let has_deltas = !self.restores.is_empty();
+        Totals {
+            images: self.images.len().into(),
+            carries: tally(&mut self.carries.iter().map(|it| &it.size)),
+            restores: has_deltas.then(|| tally(&mut self.restores.iter().map(|it| &it.size))),
+            deltas: has_deltas.then(|| tally(&mut self.restores.iter().map(|it| &it.delta.size))),
+            relies_on: tally(&mut self.relies_on.iter().map(|it| &it.size)),
+        }
+    }
 }
 
 enum Member {
@@ -286,7 +336,7 @@ fn hex(digest: &str) -> &str {
 }
 
 /// A whole member: header, content and padding.
-pub(super) fn file(name: &str, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn file(name: &str, bytes: &[u8]) -> Vec<u8> {
     let mut member = header(name, b'0', bytes.len() as u64);
     member.extend(bytes);
     pad(&mut member);
@@ -298,7 +348,7 @@ fn pad(tar: &mut Vec<u8>) {
 }
 
 /// A member's header as POSIX ustar has it.
-pub(super) fn header(name: &str, kind: u8, size: u64) -> Vec<u8> {
+pub(crate) fn header(name: &str, kind: u8, size: u64) -> Vec<u8> {
     let (prefix, name) = match name.len() {
         0..=100 => ("", name),
         // As much as fits of the folders goes before.
@@ -327,7 +377,7 @@ pub(super) fn header(name: &str, kind: u8, size: u64) -> Vec<u8> {
 }
 
 /// Writes a header's checksum.
-pub(super) fn seal(header: &mut [u8]) {
+pub(crate) fn seal(header: &mut [u8]) {
     header[148..156].fill(b' ');
     let sum: u32 = header[..BLOCK].iter().map(|byte| u32::from(*byte)).sum();
     header[148..156].copy_from_slice(format!("{sum:07o}\0").as_bytes());
@@ -335,26 +385,26 @@ pub(super) fn seal(header: &mut [u8]) {
 
 /// A member of a tar, and where it lies.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
-    pub(super) name: String,
+pub(crate) struct Found {
+    pub(crate) name: String,
     /// Where its header begins.
-    pub(super) at: usize,
-    pub(super) size: usize,
+    pub(crate) at: usize,
+    pub(crate) size: usize,
 }
 
 impl Found {
-    pub(super) fn content<'t>(&self, tar: &'t [u8]) -> &'t [u8] {
+    pub(crate) fn content<'t>(&self, tar: &'t [u8]) -> &'t [u8] {
         &tar[self.at + BLOCK..][..self.size]
     }
 
     /// Where its padding ends.
-    pub(super) fn end(&self) -> usize {
+    pub(crate) fn end(&self) -> usize {
         self.at + BLOCK + self.size.next_multiple_of(BLOCK)
     }
 }
 
 /// The members of a tar.
-pub(super) fn members(tar: &[u8]) -> Vec<Found> {
+pub(crate) fn members(tar: &[u8]) -> Vec<Found> {
     let mut members: Vec<Found> = Vec::new();
     loop {
         let at = members.last().map_or(0, Found::end);
