@@ -229,7 +229,7 @@ impl Maker<'_> {
     }
 }
 
-/// What making a delta takes at most, in bytes: two windows of 32 MiB with a table of one, then zstd's own.
+/// What making a delta takes, in bytes, as measured: two windows of 32 MiB with a table of one, then zstd's own.
 fn memory(level: i32) -> u64 {
-    if level < HARD { 190 << 20 } else { 360 << 20 }
+    if level < HARD { 150 << 20 } else { 200 << 20 }
 }
