@@ -17,7 +17,7 @@ use crate::digest::Digest;
 use crate::disk::{self, File, Look, Share};
 use crate::execute;
 use crate::finding::{self, Finding};
-use crate::layout::package::{self, Bill};
+use crate::layout::package::{self, Restored};
 use crate::layout::{Content, Entry, Layout, Registry, Stage};
 use crate::plan::{self, Change, Plan};
 use crate::present::{self, Present};
@@ -88,7 +88,7 @@ fn attempt(asked: &Application, report: &mut report::Application) -> Result<Resu
     let present = present::look(&root, &entries)?;
     let lacking = base::lacking(asked, source.bill(), &described, &root, &entries, &present)?;
     if !lacking.is_empty() {
-        return Ok(Err(attribute(lacking, source.bill(), &described)));
+        return Ok(Err(attribute(lacking, &source.bill().restores, &described)));
     }
 
     // What is relied on stays as it is: only what the package carries is looked at, and perhaps replaced.
@@ -108,7 +108,7 @@ fn attempt(asked: &Application, report: &mut report::Application) -> Result<Resu
     let (healed, bad): (Vec<_>, Vec<_>) = faults.partition(|fault| fault.file.starts_with(&root));
     report.findings.extend(healed.into_iter().map(Finding::healed));
     if !bad.is_empty() {
-        return Ok(Err(attribute(bad, source.bill(), &described)));
+        return Ok(Err(attribute(bad, &source.bill().restores, &described)));
     }
 
     let plan = plan::plan(&root, &wanted, &present, &verdicts)?;
@@ -118,12 +118,12 @@ fn attempt(asked: &Application, report: &mut report::Application) -> Result<Resu
     report.plans(&plan, space::check(&plan, &described, asked.share, source.aside(&plan))?);
     let Some(destination) = destination else { return Ok(Ok(())) };
     let bar = asked.progress.blobs("applying", report.planned.blobs.files);
-    let bill = source.bill().clone();
+    let restores = source.bill().restores.clone();
     let placed = source.place(&plan, &described, asked.share, &destination, &|| bar.add(1))?;
     drop(bar);
     let (outcome, catalog) = match placed {
         Ok(placed) => placed,
-        Err(findings) => return Ok(Err(attribute(findings, &bill, &described))),
+        Err(findings) => return Ok(Err(attribute(findings, &restores, &described))),
     };
     report.verified += outcome.hashed;
     report.outcome += outcome;
@@ -133,11 +133,11 @@ fn attempt(asked: &Application, report: &mut report::Application) -> Result<Resu
 }
 
 /// Tells each finding which images need its content, or something that is restored from it.
-fn attribute(findings: Vec<Finding>, bill: &Bill, described: &Catalog) -> Vec<Finding> {
+fn attribute(findings: Vec<Finding>, restores: &[Restored], described: &Catalog) -> Vec<Finding> {
     let users = described.users();
     let told = findings.into_iter().map(|mut finding| {
         let Some(digest) = finding.digest else { return finding };
-        let restored = bill.restores.iter().filter(|it| it.bases.contains(&digest)).map(|it| it.digest);
+        let restored = restores.iter().filter(|it| it.bases.contains(&digest)).map(|it| it.digest);
         for needed in restored.chain([digest]) {
             let users = users.get(&needed).into_iter().flatten();
             finding.images.extend(users.map(|&image| image.clone()));

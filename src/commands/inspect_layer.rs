@@ -15,8 +15,8 @@ use crate::delta::recognise::recognise;
 use crate::delta::script::is_odd;
 use crate::digest::Digest;
 use crate::disk::File;
+use crate::layout;
 use crate::layout::inventory::open_base;
-use crate::layout::{self};
 use crate::report::{Against, Format, LayerReport};
 use crate::text::shown;
 

@@ -77,18 +77,6 @@ impl Header {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
-
-    /// What the encoder says of how hard it tried: 2 the most, 4 the least, 0 between.
-    #[must_use]
-    pub fn effort(&self) -> u8 {
-        self.bytes[8]
-    }
-
-    /// On what system it was made, by RFC 1952's numbers; 255 is unknown, and what Go and Python write.
-    #[must_use]
-    pub fn system(&self) -> u8 {
-        self.bytes[9]
-    }
 }
 
 /// The trailer behind a deflate stream: the checksum and the length of what it holds.

@@ -23,14 +23,16 @@ pub fn estimate(file: &File, library: &Library) -> io::Result<u64> {
     if file.size < MIN_BYTES {
         return Ok(file.size);
     }
-    let listed = members(|| Ok(plain::open(file)?.1));
     let is_known = match plain::open(file) {
         Ok((Form::Bare, _)) => true,
         Ok((Form::Gzip(header), plain)) => recognise(file, &header, plain)?.next().is_some(),
         Ok((Form::Zstd, _)) | Err(_) => false,
     };
-    let Ok(listed) = listed else { return Ok(file.size) };
-    match library.pair(&listed).filter(|_| is_known) {
+    if !is_known {
+        return Ok(file.size);
+    }
+    let Ok(listed) = members(|| Ok(plain::open(file)?.1)) else { return Ok(file.size) };
+    match library.pair(&listed) {
         Some(pairing) => Ok(of(&listed, &pairing, library, file.size).min(file.size)),
         None => Ok(file.size),
     }

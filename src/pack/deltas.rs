@@ -4,7 +4,7 @@
 //! A delta is made, and held to its blob's digest, before anything is written. What cannot be one, or is not
 //! smaller, is shipped whole, and the reason is counted.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -125,12 +125,6 @@ impl Deltas {
         }
         made.shelf = Some(maker.shelf.into_inner().unwrap_or_else(PoisonError::into_inner));
         Ok(made)
-    }
-
-    /// Everything that they take from.
-    #[must_use]
-    pub fn bases(&self) -> BTreeSet<Digest> {
-        self.restores.iter().flat_map(|restored| restored.bases.iter().copied()).collect()
     }
 
     /// Reads a delta, piece by piece, and holds it to its name once more.

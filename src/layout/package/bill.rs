@@ -200,9 +200,6 @@ impl Bill {
     }
 
     /// The content that deltas take from and no image needs.
-    ///
-    /// # Errors
-    /// When the bill contradicts itself; the message says how.
     pub fn bases_alone(&self, catalog: &Catalog) -> BTreeSet<Digest> {
         let needed = catalog.contents();
         let bases = self.restores.iter().flat_map(|it| &it.bases);
