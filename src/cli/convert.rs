@@ -1,0 +1,65 @@
+//! The conversions: `bundle to-registry` and `bundle to-dir`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::Common;
+use super::select::{HostArg, Select};
+use super::write::{LinkArg, Write};
+use crate::commands::{self, Conversion, Ending, Wanted};
+use crate::layout::Layout;
+use crate::progress::Progress;
+
+#[derive(Debug, Args)]
+pub(super) struct Convert {
+    /// The tree to read; its layout is found out
+    #[arg(value_name = "SRC")]
+    source: PathBuf,
+    /// The folder to write to; what it holds stays
+    #[arg(value_name = "DST")]
+    destination: PathBuf,
+    #[command(flatten)]
+    select: Select,
+    /// What becomes of a registry's host in front of a name, such as docker.io/ or localhost:5000/
+    #[arg(long, value_enum, default_value_t = HostArg::Strip)]
+    host: HostArg,
+    /// How blobs are shared with the source
+    #[arg(long, value_enum, default_value_t = LinkArg::Auto)]
+    link: LinkArg,
+    /// Check sizes only: trust that every blob has the digest that its name claims
+    #[arg(long)]
+    no_verify: bool,
+    /// Convert the sound images even if others are broken; the exit code is still 4
+    #[arg(long)]
+    keep_going: bool,
+    /// Show what would be done; hash nothing and write nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    #[command(flatten)]
+    write: Write,
+}
+
+impl Convert {
+    pub(super) fn run(
+        &self,
+        target: &'static dyn Layout,
+        tagged_only: bool,
+        common: &Common,
+    ) -> Result<Ending> {
+        commands::convert(&Conversion {
+            source: &self.source,
+            destination: &self.destination,
+            target,
+            wanted: Wanted { selection: &self.select.read()?, tagged_only, hosts: self.host.into() },
+            share: self.link.into(),
+            verifies: !self.no_verify,
+            is_dry_run: self.dry_run,
+            writing: self.write.writing(),
+            keeps_going: self.keep_going,
+            progress: Progress::new(common.quiet),
+            format: common.format(),
+        })
+    }
+}
