@@ -115,13 +115,13 @@ fn lacking(root: &Path, standing: &[(Reference, Vec<Entry>)], told: &[Finding]) 
     for (entry, present) in entries.iter().zip(present) {
         let path = root.join(&entry.path);
         if !told.contains(path.as_path()) {
-            findings.extend(lack(&path, entry.content, present));
+            findings.extend(lack(&path, &entry.content, present));
         }
     }
     Ok(findings)
 }
 
-fn lack(path: &Path, content: Content, present: Present) -> Option<Finding> {
+fn lack(path: &Path, content: &Content, present: Present) -> Option<Finding> {
     let is_missing = matches!(present, Present::Missing);
     let kind = match content {
         _ if matches!(present, Present::Same | Present::Blob(_)) => return None,

@@ -174,6 +174,36 @@ impl Catalog {
         self.blobs.entry(digest).or_default().files.push(file);
     }
 
+    /// Everything that several trees hold; two different images under one name are refused, both of them.
+    #[must_use]
+    pub fn join(catalogs: impl IntoIterator<Item = Self>) -> (Self, Vec<Finding>) {
+        let mut joined = Self::default();
+        let mut named = Vec::new();
+        for catalog in catalogs {
+            named.extend(catalog.images);
+            joined.manifests.extend(catalog.manifests);
+            for (digest, blob) in catalog.blobs {
+                let files = &mut joined.blobs.entry(digest).or_default().files;
+                // A tree that is named twice has each file once.
+                let is_new = |file: &File| files.iter().all(|known| known != file);
+                let new: Vec<File> = blob.files.into_iter().filter(is_new).collect();
+                files.extend(new);
+            }
+            for (repository, grants) in catalog.grants {
+                joined.grants.entry(repository).or_default().extend(grants);
+            }
+            joined.orphans.extend(catalog.orphans);
+            joined.inline.extend(catalog.inline);
+            joined.elsewhere.extend(catalog.elsewhere);
+            joined.platforms.extend(catalog.platforms);
+        }
+        // What one lacks, another may have.
+        joined.elsewhere.retain(|digest, _| !joined.blobs.contains_key(digest));
+        let (images, conflicts) = gather(named);
+        joined.images = images;
+        (joined, conflicts)
+    }
+
     /// The images that a person chose, without what is there for the others' sake: history, grants and blobs
     /// that no image needs.
     #[must_use]

@@ -15,7 +15,7 @@ use crate::commands::Ending;
 use crate::layout;
 use crate::report::Format;
 use apply::Apply;
-use convert::Convert;
+use convert::{Convert, RefNameArg};
 use keep::{Dedupe, Verify};
 use look::{Diff, InspectLayer, Inventory, Stats};
 use pack::Pack;
@@ -75,6 +75,17 @@ enum Command {
         #[arg(long)]
         untagged: bool,
     },
+    /// Convert images into an OCI image layout
+    ///
+    /// SRC is a tree of any layout. DST gets oci-layout, index.json and blobs/; images that are listed there already
+    /// stay. Each image is listed under its whole name, by which skopeo, podman, umoci and containerd find it.
+    ToOci {
+        #[command(flatten)]
+        convert: Convert,
+        /// What skopeo, umoci and regctl find an image by
+        #[arg(long, value_enum, default_value_t = RefNameArg::Whole)]
+        ref_name: RefNameArg,
+    },
     /// Check every byte and every link, and name the images that each fault breaks
     ///
     /// Each PATH is a tree of dir: images or registry storage. Exit code 0: sound, warnings aside; 4: not.
@@ -128,6 +139,7 @@ pub fn run(cli: Cli) -> Result<Ending> {
     match command {
         Command::ToRegistry(convert) => convert.run(&layout::Registry, false, &common),
         Command::ToDir { convert, untagged } => convert.run(&layout::Dir, !untagged, &common),
+        Command::ToOci { convert, ref_name } => convert.run(ref_name.layout(), false, &common),
         Command::Pack(pack) => pack.run(&common),
         Command::Apply(apply) => apply.run(&common),
         Command::Inventory(inventory) => inventory.run(),

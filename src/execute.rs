@@ -225,11 +225,11 @@ pub fn remove<'p>(folders: impl Iterator<Item = &'p PathBuf>, destination: &Dest
 
 /// The bytes of a small file.
 fn bytes(file: &SmallFile, catalog: &Catalog) -> Result<Vec<u8>> {
-    match file.content {
+    match &file.content {
         Content::Link(digest) => Ok(digest.to_string().into_bytes()),
         Content::Text(text) => Ok(text.as_bytes().to_vec()),
-        Content::Manifest(digest) => manifest(digest, catalog),
-        Content::Inline(digest) => inline(digest, catalog)
+        Content::Manifest(digest) => manifest(*digest, catalog),
+        Content::Inline(digest) => inline(*digest, catalog)
             .ok_or_else(|| anyhow!("no manifest carries the content of {}", shown(&file.path))),
         Content::Folder | Content::Blob(_) => bail!("{} is no small file", shown(&file.path)),
     }

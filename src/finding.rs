@@ -139,6 +139,12 @@ kinds! {
     DamagedVolume => Error, "damaged volume", "copy this volume again from where it came from";
     /// Content that a package relies on, and the site does not have.
     MissingBase => Error, "wrong base: content that the package relies on is not there", "apply the packages before this one, or one that was made against this site's inventory";
+    /// An OCI layout that cannot be read as one.
+    InvalidLayout => Error, "invalid OCI layout", "write it again with the program that wrote it";
+    /// What an OCI layout lists beside images.
+    ForeignEntry => Warning, "entry of a list of images that is no image, left out", "keep the source if it is needed";
+    /// Images that have a tag, or not even that, and no repository.
+    BareTag => Warning, "images without a repository, called after the place where they lie", "--repository NAME names it";
     /// An image folder that a copy began and did not finish.
     IncompleteImage => Warning, "incomplete image folder, left out", "copy the image again if it is wanted";
     /// A folder of an image below another image's folder.

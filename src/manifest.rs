@@ -12,6 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 pub use parse::{InvalidManifest, parse, platform_of_config};
 pub use signed::payload;
@@ -72,6 +73,18 @@ impl Platform {
     }
 }
 
+impl Platform {
+    /// The platform of a descriptor, as documents have it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut platform = json!({ "architecture": self.architecture, "os": self.os });
+        if !self.variant.is_empty() {
+            platform["variant"] = json!(self.variant);
+        }
+        platform
+    }
+}
+
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;
@@ -115,6 +128,28 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The media type that says so. Of schema 1 it is that of the content that its digest names, without signatures.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::DockerManifest => "application/vnd.docker.distribution.manifest.v2+json",
+            Self::DockerList => "application/vnd.docker.distribution.manifest.list.v2+json",
+            Self::OciManifest => "application/vnd.oci.image.manifest.v1+json",
+            Self::OciIndex => "application/vnd.oci.image.index.v1+json",
+            Self::Schema1 => "application/vnd.docker.distribution.manifest.v1+json",
+        }
+    }
+
+    /// What content of a media type is, if it is a manifest.
+    #[must_use]
+    pub fn of_media_type(media_type: &str) -> Option<Self> {
+        const ALL: [Kind; 4] = [Kind::DockerManifest, Kind::DockerList, Kind::OciManifest, Kind::OciIndex];
+        // Schema 1 has several, for it may be signed.
+        let is_schema1 = media_type.starts_with("application/vnd.docker.distribution.manifest.v1+");
+        let kind = ALL.into_iter().find(|kind| kind.media_type() == media_type);
+        kind.or(is_schema1.then_some(Self::Schema1))
+    }
+
     /// Whether it names other manifests.
     #[must_use]
     pub fn is_index(self) -> bool {

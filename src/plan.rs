@@ -5,11 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::disk::File;
-use crate::layout::{Content, Entry, Stage};
+use crate::layout::{Change, Content, Entry, Names, Stage};
 use crate::present::Present;
 use crate::reference::Reference;
 use crate::tally::Tally;
@@ -61,18 +60,6 @@ pub struct SmallFile {
     pub content: Content,
 }
 
-/// What happens to an image's name at the destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Change {
-    /// It is not there yet.
-    New,
-    /// It is there and stands for another image.
-    Moved,
-    /// It is there and stands for this image.
-    Unchanged,
-}
-
 /// Decides what has to be done, given what is there and which files are sound.
 ///
 /// # Errors
@@ -101,23 +88,27 @@ pub fn plan(
             let error = io::Error::from_raw_os_error(*code);
             return Err(error).with_context(|| format!("cannot look at {}", shown(&path)));
         }
-        if let Some(image) = &entry.names {
-            let change = match present {
-                Present::Missing => Change::New,
-                Present::Same => Change::Unchanged,
-                _ => Change::Moved,
-            };
-            plan.images.insert(image.clone(), change);
+        match &entry.names {
+            Names::Nothing => {}
+            Names::One(image) => {
+                let change = match present {
+                    Present::Missing => Change::New,
+                    Present::Same => Change::Unchanged,
+                    _ => Change::Moved,
+                };
+                plan.images.insert(image.clone(), change);
+            }
+            Names::Listed(images) => plan.images.extend(images.iter().cloned()),
         }
-        match (present, entry.content) {
+        match (present, &entry.content) {
             (Present::Same, _) => {}
-            (Present::Blob(file), Content::Blob(digest)) if is_sound(verdicts.get(&digest), file) => {
+            (Present::Blob(file), Content::Blob(digest)) if is_sound(verdicts.get(digest), file) => {
                 plan.already_there.add(file.size);
             }
-            (_, Content::Blob(digest)) => placements.entry(digest).or_default().push(path),
+            (_, Content::Blob(digest)) => placements.entry(*digest).or_default().push(path),
             (_, Content::Folder) => plan.folders.push(path),
             (_, content) => {
-                let file = SmallFile { stage: entry.stage, path, content };
+                let file = SmallFile { stage: entry.stage, path, content: content.clone() };
                 match &entry.whole {
                     Some(whole) if !begun.contains(whole) => {
                         plan.wholes.entry(root.join(whole)).or_default().push(file);
@@ -180,13 +171,16 @@ impl Plan {
 
     /// Leaves out all that was only for the sake of other entries than these.
     pub fn keep_only(&mut self, entries: &[Entry]) {
-        let kept: BTreeSet<PathBuf> = entries.iter().map(|entry| self.root.join(&entry.path)).collect();
-        let names: BTreeSet<&Reference> = entries.iter().filter_map(|entry| entry.names.as_ref()).collect();
-        self.folders.retain(|path| kept.contains(path));
-        self.files.retain(|file| kept.contains(&file.path));
-        self.wholes.retain(|_, files| files.iter().all(|file| kept.contains(&file.path)));
+        let kept: BTreeMap<PathBuf, &Content> =
+            entries.iter().map(|entry| (self.root.join(&entry.path), &entry.content)).collect();
+        let names: BTreeSet<&Reference> = entries.iter().flat_map(|entry| entry.names.images()).collect();
+        self.folders.retain(|path| kept.contains_key(path));
+        self.files.retain(|file| kept.contains_key(&file.path));
+        // A list of images has fewer of them.
+        self.files.iter_mut().for_each(|file| file.content = kept[&file.path].clone());
+        self.wholes.retain(|_, files| files.iter().all(|file| kept.contains_key(&file.path)));
         self.placements.retain_mut(|placement| {
-            placement.targets.retain(|path| kept.contains(path));
+            placement.targets.retain(|path| kept.contains_key(path));
             !placement.targets.is_empty()
         });
         self.images.retain(|image, _| names.contains(image));

@@ -43,7 +43,7 @@ pub fn look(root: &Path, entries: &[Entry]) -> Result<Vec<Present>> {
         // A symbolic link on the way would lead whoever reads or writes out of the tree.
         match entry.path.ancestors().skip(1).find(|folder| links.contains(*folder)) {
             Some(_) => Present::Blocked("a symbolic link in the place of a folder"),
-            None => look_at(&root.join(&entry.path), entry.content),
+            None => look_at(&root.join(&entry.path), &entry.content),
         }
     };
     Ok(entries.par_iter().map(look).collect())
@@ -63,7 +63,7 @@ fn links_among_folders<'e>(root: &Path, entries: &'e [Entry]) -> HashSet<&'e Pat
     folders.into_par_iter().filter(|folder| root.join(folder).is_symlink()).collect()
 }
 
-fn look_at(path: &Path, content: Content) -> Present {
+fn look_at(path: &Path, content: &Content) -> Present {
     let look = match disk::look(path) {
         Ok(look) => look,
         Err(error) => return unreadable(error.root_cause().downcast_ref()),
@@ -78,7 +78,11 @@ fn look_at(path: &Path, content: Content) -> Present {
         (Look::File(file), Content::Blob(_)) => return Present::Blob(file),
         (Look::File(_), _) => {}
     }
-    let bytes = match disk::read_small(path, MAX_MANIFEST_BYTES) {
+    let most = match content {
+        Content::Text(text) => text.len() as u64,
+        _ => MAX_MANIFEST_BYTES,
+    };
+    let bytes = match disk::read_small(path, most) {
         Ok(bytes) => bytes,
         Err(error) => return unreadable(Some(&error)),
     };
@@ -86,7 +90,7 @@ fn look_at(path: &Path, content: Content) -> Present {
         Content::Link(digest) => bytes == digest.to_string().as_bytes(),
         Content::Text(text) => bytes == text.as_bytes(),
         Content::Manifest(digest) | Content::Inline(digest) => {
-            Digest::of(digest.algorithm(), &manifest::payload(&bytes)) == digest
+            Digest::of(digest.algorithm(), &manifest::payload(&bytes)) == *digest
         }
         Content::Folder | Content::Blob(_) => false, // looked at above
     });

@@ -88,6 +88,58 @@ impl Serialize for Reference {
     }
 }
 
+/// A name as people and programs spell it: `[host[:port]/]repository[:tag][@digest]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spelled {
+    /// The registry; docker's own is `docker.io`, however it is spelled.
+    pub host: Option<Host>,
+    /// The path of the repository inside its registry.
+    pub repository: Repository,
+    /// The tag, if there is one.
+    pub tag: Option<Tag>,
+    /// The digest, if there is one.
+    pub digest: Option<Digest>,
+}
+
+impl Spelled {
+    /// The image that it names: by its tag, else by its digest, else `latest`.
+    #[must_use]
+    pub fn reference(self) -> Reference {
+        let identifier = match (self.tag, self.digest) {
+            (Some(tag), _) => Identifier::Tag(tag),
+            (None, Some(digest)) => Identifier::Digest(digest),
+            (None, None) => Identifier::Tag(Tag::latest()),
+        };
+        Reference { host: self.host, repository: self.repository, identifier }
+    }
+}
+
+impl FromStr for Spelled {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest.parse().map_err(|error| format!("{error}"))?)),
+            None => (text, None),
+        };
+        // A colon in front of a slash belongs to a host's port.
+        let (name, tag) = match rest.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => {
+                (name, Some(tag.parse().map_err(|error| format!("{error}"))?))
+            }
+            _ => (rest, None),
+        };
+        let (host, path) = match name.split_once('/') {
+            Some(("index.docker.io" | "registry-1.docker.io", path)) => (Some("docker.io"), path),
+            Some((host, path)) if looks_like_host(host) => (Some(host), path),
+            _ => (None, name),
+        };
+        let host = host.map(str::parse).transpose().map_err(|error| format!("{error}"))?;
+        let repository = path.parse().map_err(|error| format!("{error}"))?;
+        Ok(Self { host, repository, tag, digest })
+    }
+}
+
 /// Text that does not fit the grammar of what it had to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidName {
@@ -159,6 +211,22 @@ checked_name!(
     "letters, digits, '_', '.' and '-', not beginning with '.' or '-', at most 128 characters",
     is_tag
 );
+
+impl Repository {
+    /// What a repository is called that nothing names.
+    #[must_use]
+    pub fn unnamed() -> Self {
+        Self("unnamed".into())
+    }
+}
+
+impl Tag {
+    /// The tag of a name that has none.
+    #[must_use]
+    pub fn latest() -> Self {
+        Self("latest".into())
+    }
+}
 
 /// Whether the first of several path parts names a registry and not a repository: the rule by which docker
 /// and skopeo read `quay.io/x/y` and `x/y` (containers/image, docker/reference/normalize.go).

@@ -1,15 +1,15 @@
-//! The conversions: `bundle to-registry` and `bundle to-dir`.
+//! The conversions: `bundle to-registry`, `bundle to-dir` and `bundle to-oci`.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Common;
 use super::select::{HostArg, Select};
 use super::write::{LinkArg, Write};
 use crate::commands::{self, Conversion, Ending, Wanted};
-use crate::layout::Layout;
+use crate::layout::{Layout, Oci, RefName};
 use crate::progress::Progress;
 
 #[derive(Debug, Args)]
@@ -39,6 +39,23 @@ pub(super) struct Convert {
     dry_run: bool,
     #[command(flatten)]
     write: Write,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum RefNameArg {
+    /// Its whole name
+    Whole,
+    /// Its tag alone, where all images are of one repository
+    Tag,
+}
+
+impl RefNameArg {
+    pub(super) fn layout(self) -> &'static dyn Layout {
+        match self {
+            Self::Whole => &Oci { ref_name: RefName::Whole },
+            Self::Tag => &Oci { ref_name: RefName::Tag },
+        }
+    }
 }
 
 impl Convert {

@@ -18,8 +18,8 @@ use crate::disk::{self, File, Look, Share};
 use crate::execute;
 use crate::finding::{self, Finding};
 use crate::layout::package::{self, Restored};
-use crate::layout::{Content, Entry, Layout, Registry, Stage};
-use crate::plan::{self, Change, Plan};
+use crate::layout::{Change, Content, Entry, Layout, Names, Registry, Stage};
+use crate::plan::{self, Plan};
 use crate::present::{self, Present};
 use crate::progress::Progress;
 use crate::reference::Reference;
@@ -187,7 +187,7 @@ fn check(
 fn moves(plan: &Plan, entries: &[Entry], images: &BTreeMap<Reference, Image>) -> Result<Vec<report::Move>> {
     let mut moves = Vec::new();
     for entry in entries.iter().filter(|entry| entry.stage == Stage::Name) {
-        let Some(image) = &entry.names else { continue };
+        let Names::One(image) = &entry.names else { continue };
         if plan.images.get(image) != Some(&Change::Moved) {
             continue;
         }

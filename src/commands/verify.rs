@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::disk::{self, Destination, Look, Share};
 use crate::execute::{self, Means};
 use crate::finding::{Finding, Kind};
-use crate::layout::{self, Content, Entry, Stage, Tree};
+use crate::layout::{self, Content, Entry, Names, Stage, Tree};
 use crate::plan;
 use crate::present::Present;
 use crate::progress::Progress;
@@ -118,7 +118,13 @@ fn repair_from(
         let is_manifest = source.manifests.contains_key(digest);
         let content = if is_manifest { Content::Manifest(*digest) } else { Content::Blob(*digest) };
         repaired.push(Repaired { digest: *digest, file: tree.root.join(path), from: sound.path.clone() });
-        entries.push(Entry { stage: Stage::Content, path: path.clone(), content, names: None, whole: None });
+        entries.push(Entry {
+            stage: Stage::Content,
+            path: path.clone(),
+            content,
+            names: Names::Nothing,
+            whole: None,
+        });
     }
     let present: Vec<_> = entries.iter().map(|_| Present::Missing).collect();
     let plan = plan::plan(&tree.root, &entries, &present, &verdicts)?;

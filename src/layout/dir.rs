@@ -117,6 +117,11 @@ impl Layout for Dir {
     }
 }
 
+/// Whether a folder is an image's own.
+pub(super) fn is_image_folder(folder: &Path) -> bool {
+    walk::is_image(folder)
+}
+
 /// The files of one image, in its folder; `name` tells how a digest is spelled there.
 fn image_entries(
     catalog: &Catalog,
@@ -139,7 +144,7 @@ fn image_entries(
     let children = closure.manifests.iter().map(|(digest, _)| digest);
     let is_sha256 = |digest: &Digest| digest.algorithm() == Algorithm::Sha256 || *digest == image.digest;
     let version = if closure.blobs.keys().chain(children).all(is_sha256) { VERSION_1_1 } else { VERSION_1_2 };
-    entries.push(Entry::new(Stage::Marker, folder.join(VERSION), Content::Text(version)));
+    entries.push(Entry::new(Stage::Marker, folder.join(VERSION), Content::Text(version.into())));
     entries
 }
 

@@ -19,7 +19,6 @@
 
 mod links;
 mod lint;
-mod manifests;
 mod repositories;
 mod store;
 
@@ -29,7 +28,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::{Content, Entry, Layout, Scan, Stage, blob_content, in_order};
+use super::{Content, Entry, Layout, Scan, Stage, blob_content, in_order, manifests};
 use crate::catalog::{Catalog, Closure, Image};
 use crate::digest::Digest;
 use crate::finding::Finding;
@@ -92,7 +91,7 @@ impl Layout for Registry {
         let mut scan = Scan::default();
         store::scan(&root.join(BLOBS), &mut scan);
         let repositories = repositories::scan(&root.join(REPOSITORIES), &mut scan);
-        manifests::scan(&repositories, &mut scan);
+        manifests::scan(repositories.iter().flat_map(repositories::Linked::manifests), &mut scan);
         repositories::name_images(repositories, root, &mut scan);
         scan.catalog.keep_inline();
         Ok(scan)

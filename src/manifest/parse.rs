@@ -27,8 +27,6 @@ fn invalid(why: impl fmt::Display) -> InvalidManifest {
 }
 
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
-/// How the media types of schema 1 begin, signed or not.
-const SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v1+";
 
 /// A manifest's document with Go's case-folded keys; every kind in one, as only the content tells them apart.
 #[derive(Deserialize)]
@@ -95,8 +93,7 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, InvalidManifest> {
         // A docker list can hold nothing but manifests; an OCI index says of each entry what it is.
         let is_manifest = kind == Kind::DockerList
             || listed.media_type.is_empty()
-            || kind_of(&listed.media_type).is_some()
-            || listed.media_type.starts_with(SCHEMA1);
+            || Kind::of_media_type(&listed.media_type).is_some();
         if is_manifest { manifests.push(listed) } else { layers.push(listed) }
     }
     let mut size = bytes.len() as u64;
@@ -116,16 +113,6 @@ fn digest(text: &str) -> Result<Digest, InvalidManifest> {
     text.parse().map_err(invalid)
 }
 
-fn kind_of(media_type: &str) -> Option<Kind> {
-    Some(match media_type {
-        "application/vnd.docker.distribution.manifest.v2+json" => Kind::DockerManifest,
-        "application/vnd.docker.distribution.manifest.list.v2+json" => Kind::DockerList,
-        "application/vnd.oci.image.manifest.v1+json" => Kind::OciManifest,
-        "application/vnd.oci.image.index.v1+json" => Kind::OciIndex,
-        _ => return None,
-    })
-}
-
 impl Document {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, InvalidManifest> {
         let value = json::parse(bytes).map_err(|error| invalid(format_args!("not JSON: {error}")))?;
@@ -138,7 +125,9 @@ impl Document {
     }
 
     pub(super) fn kind(&self) -> Result<Kind, InvalidManifest> {
-        if let Some(kind) = self.media_type.as_deref().and_then(kind_of) {
+        let said = self.media_type.as_deref().and_then(Kind::of_media_type);
+        // Of schema 1 its version alone tells, whatever it calls itself.
+        if let Some(kind) = said.filter(|kind| *kind != Kind::Schema1) {
             return Ok(kind);
         }
         match self.schema_version {

@@ -7,13 +7,15 @@ use anyhow::{Context, Result, bail};
 
 use crate::catalog::Image;
 use crate::digest::Digest;
-use crate::reference::{Host, Identifier, Reference, Repository, Tag, looks_like_host};
+use crate::reference::{Host, Identifier, Reference, Repository, Spelled, Tag};
 
 /// One line of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
     /// As it is written.
     pub(super) text: String,
+    /// The registry, where the line says one.
+    host: Option<Host>,
     /// The repository's names: with the host in front, and without.
     repositories: Vec<Repository>,
     tag: Option<Tag>,
@@ -45,41 +47,31 @@ pub(super) fn parse(text: &str) -> Result<Vec<Line>> {
 
 impl Line {
     fn parse(text: &str) -> Result<Self> {
-        let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest.parse()?)),
-            None => (text, None),
+        let Spelled { host, repository, tag, digest } = text.parse().map_err(anyhow::Error::msg)?;
+        let tag = if digest.is_none() { Some(tag.unwrap_or_else(Tag::latest)) } else { tag };
+        let path = repository.as_str();
+        let is_docker = host.as_ref().is_none_or(|host| host.as_str() == "docker.io");
+        let other = match path.strip_prefix("library/") {
+            _ if !is_docker => None,
+            Some(short) => short.parse().ok(),
+            None if !path.contains('/') => format!("library/{path}").parse().ok(),
+            None => None,
         };
-        // A colon in front of a slash belongs to a host's port.
-        let (name, tag) = match rest.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => (name, Some(tag.parse::<Tag>()?)),
-            _ => (rest, None),
-        };
-        let tag = if tag.is_none() && digest.is_none() { Some("latest".parse()?) } else { tag };
-        let (host, path) = match name.split_once('/') {
-            Some((host, path)) if looks_like_host(host) => (Some(host.parse::<Host>()?), path),
-            _ => (None, name),
-        };
-        let mut repositories: Vec<Repository> = vec![path.parse()?];
-        let is_docker =
-            host.as_ref().is_none_or(|host| matches!(host.as_str(), "docker.io" | "index.docker.io"));
-        if is_docker {
-            let other = match path.strip_prefix("library/") {
-                Some(short) => short.to_owned(),
-                None => format!("library/{path}"),
-            };
-            let is_short = !path.contains('/') || path.starts_with("library/");
-            repositories.extend(other.parse().ok().filter(|_| is_short));
-        }
         // Where hosts were kept as the first part of the repository.
-        if let Some(host) = host {
-            repositories.extend(format!("{host}/{path}").parse());
-        }
-        Ok(Self { text: text.to_owned(), repositories, tag, digest })
+        let with_host = host.as_ref().and_then(|host| format!("{host}/{path}").parse().ok());
+        let repositories = [other, with_host].into_iter().flatten().chain([repository]).collect();
+        Ok(Self { text: text.to_owned(), host, repositories, tag, digest })
     }
 
     /// Whether it means this image.
     pub(super) fn matches(&self, reference: &Reference, image: Option<&Image>) -> bool {
         if !self.repositories.contains(&reference.repository) {
+            return false;
+        }
+        // Where either does not say where it is from, any place will do.
+        if let (Some(host), Some(of_image)) = (&self.host, &reference.host)
+            && host != of_image
+        {
             return false;
         }
         let has_tag = match (&self.tag, &reference.identifier) {

@@ -5,7 +5,7 @@
 
 use std::path::{Component, Path};
 
-use crate::reference::{Identifier, Reference, looks_like_host};
+use crate::reference::{Identifier, Reference, Tag, looks_like_host};
 
 /// What a path said.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) fn read(path: &Path) -> Result<Named, String> {
     let is_implied = identifier.is_none();
     let identifier = match identifier {
         Some(identifier) => identifier,
-        None => Identifier::Tag("latest".parse().map_err(|error| format!("{error}"))?),
+        None => Identifier::Tag(Tag::latest()),
     };
     Ok(Named { reference: Reference { host, repository, identifier }, is_implied })
 }

@@ -32,6 +32,11 @@ fn place(folder: &Path) -> Place {
     }
 }
 
+/// Whether a folder is an image's own.
+pub(super) fn is_image(folder: &Path) -> bool {
+    matches!(place(folder), Place::Image)
+}
+
 /// Whether there is an image folder at `path` or at most `depth` folders below.
 pub(super) fn holds_image(path: &Path, depth: usize) -> bool {
     let mut walk = WalkDir::new(path).max_depth(depth).into_iter();

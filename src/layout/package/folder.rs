@@ -101,9 +101,9 @@ fn content(path: &Path, place: &Path, digest: Digest, size: u64) -> Result<File,
 fn altered(storage: &Path, entries: &[Entry]) -> Vec<Finding> {
     let altered = entries.iter().filter_map(|entry| {
         let place = storage.join(&entry.path);
-        let expected = match entry.content {
+        let expected = match &entry.content {
             Content::Link(digest) => digest.to_string(),
-            Content::Text(text) => text.to_owned(),
+            Content::Text(text) => text.to_string(),
             _ => "a folder".to_owned(),
         };
         let found = match disk::look(&place) {

@@ -1,22 +1,21 @@
-//! Reads the manifests that repositories name, and those that these list, to any depth.
+//! Reads the manifests that are named, and those that these list, to any depth.
 
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use super::super::{Scan, claim};
-use super::repositories::Linked;
+use super::{Scan, claim};
 use crate::digest::Digest;
 
 /// Takes in every manifest once; level by level, each level in parallel.
-pub(super) fn scan(repositories: &[Linked], scan: &mut Scan) {
-    let mut seen: BTreeSet<Digest> = repositories.iter().flat_map(Linked::manifests).collect();
+pub(super) fn scan(named: impl Iterator<Item = Digest>, scan: &mut Scan) {
+    let mut seen: BTreeSet<Digest> = named.collect();
     let mut level: Vec<Digest> = seen.iter().copied().collect();
     while !level.is_empty() {
         let blobs = &scan.catalog.blobs;
         let read = level.par_iter().filter_map(|digest| {
             let file = blobs.get(digest)?.files.first()?;
-            Some((*digest, claim::manifest(&file.path, *digest)))
+            Some((*digest, claim::manifest_in(file, *digest)))
         });
         let read: Vec<_> = read.collect();
         level.clear();
