@@ -9,10 +9,10 @@ mod remarks;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 pub use crate::disk::File;
 use crate::finding::{Finding, Kind};
-use crate::manifest::{Descriptor, Manifest, Need, Platform};
+use crate::manifest::{self, Descriptor, InvalidManifest, Manifest, Need, Platform};
 use crate::reference::{Reference, Repository};
 use crate::text::shown;
 
@@ -169,6 +169,18 @@ impl Catalog {
         contents
     }
 
+    /// Adds a manifest that no file holds; returns its digest.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn add_made_up(&mut self, bytes: Vec<u8>) -> Result<Digest, InvalidManifest> {
+        let manifest = manifest::parse(&bytes)?;
+        let digest = Digest::of(Algorithm::Sha256, &bytes);
+        self.manifests.insert(digest, manifest);
+        self.inline.insert(digest, bytes.into_boxed_slice());
+        Ok(digest)
+    }
+
     /// Adds a file that claims to hold `digest`.
     pub fn add_file(&mut self, digest: Digest, file: File) {
         self.blobs.entry(digest).or_default().files.push(file);
@@ -255,7 +267,6 @@ pub fn gather(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Algorithm;
 
     fn digest(text: &str) -> Digest {
         Digest::of(Algorithm::Sha256, text.as_bytes())

@@ -23,7 +23,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub use destination::Destination;
-pub use extent::{Extent, Part, parts};
+pub use extent::{Extent, Part, held, parts};
 pub use lock::WhenLocked;
 pub use mounts::{Links, is_one_mount, resolved, volumes};
 pub use names::Access;

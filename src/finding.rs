@@ -141,6 +141,10 @@ kinds! {
     MissingBase => Error, "wrong base: content that the package relies on is not there", "apply the packages before this one, or one that was made against this site's inventory";
     /// An OCI layout that cannot be read as one.
     InvalidLayout => Error, "invalid OCI layout", "write it again with the program that wrote it";
+    /// A tar that is no archive of images, or not all of one.
+    InvalidArchive => Error, "no whole archive of images", "save the images again, or unpack it and name what was in it";
+    /// Images whose archive has neither their manifests nor their layers as a registry has them.
+    NewDigests => Warning, "image whose digests its archive cannot give back: it gets new ones", "references by digest will not find it; take it from a registry or an OCI archive, or --accept-new-digests";
     /// What an OCI layout lists beside images.
     ForeignEntry => Warning, "entry of a list of images that is no image, left out", "keep the source if it is needed";
     /// Images that have a tag, or not even that, and no repository.

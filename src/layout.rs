@@ -3,6 +3,7 @@
 //! One file (and its folder) a layout, each a unit struct in [`LAYOUTS`]; nothing else asks which layout it
 //! has before it.
 
+mod archive;
 mod claim;
 mod dir;
 mod entry;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+pub use archive::Archive;
 pub use dir::Dir;
 pub use entry::{Change, Content, Entry, Names, Stage};
 pub use find::{Tree, open, open_all, open_below};
@@ -32,7 +34,8 @@ use crate::reference::Reference;
 use entry::{blob_content, in_order};
 
 /// Every layout there is, in the order in which they are tried.
-pub static LAYOUTS: &[&dyn Layout] = &[&Package, &Registry, &Oci { ref_name: RefName::Whole }, &Dir];
+pub static LAYOUTS: &[&dyn Layout] =
+    &[&Package, &Archive, &Registry, &Oci { ref_name: RefName::Whole }, &Dir];
 
 /// A way in which images lie on disk.
 pub trait Layout: Sync {

@@ -1,14 +1,16 @@
 //! Content that lies within other files: a run of bytes of one file, or of several that follow one another.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
 use super::read::open;
-use super::{Inode, Look, look};
+use super::{Inode, Look, Scratch, look};
 use crate::text::shown;
 
 /// One of the files that follow one another.
@@ -22,7 +24,12 @@ pub struct Part {
     pub size: u64,
     inode: Inode,
     modified_ns: i64,
+    held: Option<Held>,
 }
+
+/// A file without a name, which nobody else can change.
+#[derive(Debug, Clone)]
+struct Held(Arc<File>);
 
 /// A place in files that follow one another as if they were one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,10 +58,42 @@ pub fn parts(paths: &[PathBuf]) -> Result<Arc<[Part]>> {
             Look::Other(what) => bail!("{} is {what}", shown(path)),
         };
         let super::File { size, inode, modified_ns, .. } = file;
-        parts.push(Part { path: path.clone(), start, size, inode, modified_ns });
+        parts.push(Part { path: path.clone(), start, size, inode, modified_ns, held: None });
         start += size;
     }
     Ok(parts.into())
+}
+
+/// What was put aside, as content of the file at `path`, which it was made of.
+///
+/// # Errors
+/// When the system does not say how long it is.
+pub fn held(path: &Path, scratch: Scratch) -> io::Result<Arc<[Part]>> {
+    let file = scratch.into_file();
+    let super::File { size, inode, modified_ns, .. } = super::File::of(path, &file.metadata()?);
+    let held = Some(Held(Arc::new(file)));
+    Ok([Part { path: path.to_owned(), start: 0, size, inode, modified_ns, held }].into())
+}
+
+// Its inode says which one it is.
+impl PartialEq for Held {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Held {}
+
+impl PartialOrd for Held {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Held {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
 }
 
 impl super::File {
@@ -96,7 +135,7 @@ impl Extent {
 
     /// Fails if one of the files is not as it was when it was looked at.
     pub(super) fn check_unchanged(&self) -> io::Result<()> {
-        for part in self.parts.iter() {
+        for part in self.parts.iter().filter(|part| part.held.is_none()) {
             let now = super::File::of(&part.path, &std::fs::symlink_metadata(&part.path)?);
             if (now.inode, now.size, now.modified_ns) != (part.inode, part.size, part.modified_ns) {
                 return Err(io::Error::other("it was changed while it was being read"));
@@ -117,7 +156,8 @@ impl Extent {
 pub struct Reader {
     extent: Extent,
     left: u64,
-    file: Option<(File, u64)>,
+    /// The part that is being read, and how much of it is left.
+    file: Option<(Arc<File>, u64)>,
 }
 
 impl Reader {
@@ -125,16 +165,14 @@ impl Reader {
     pub fn skip(&mut self, count: u64) {
         self.extent.offset = self.extent.offset.saturating_add(count);
         self.left = self.left.saturating_sub(count);
-        self.file = self.file.take().and_then(|(mut file, left)| {
-            let left = left.checked_sub(count)?;
-            file.seek_relative(i64::try_from(count).ok()?).ok()?;
-            Some((file, left))
-        });
+        self.file = self.file.take().and_then(|(file, left)| Some((file, left.checked_sub(count)?)));
     }
 
-    fn open(part: &Part, at: u64) -> io::Result<(File, u64)> {
-        let mut file = open(&part.path)?;
-        file.seek(SeekFrom::Start(at))?;
+    fn open(part: &Part, at: u64) -> io::Result<(Arc<File>, u64)> {
+        let file = match &part.held {
+            Some(Held(file)) => file.clone(),
+            None => Arc::new(open(&part.path)?),
+        };
         Ok((file, part.size.saturating_sub(at)))
     }
 }
@@ -144,18 +182,26 @@ impl Read for Reader {
         if self.left == 0 || buffer.is_empty() {
             return Ok(0);
         }
+        let part = self.extent.part();
+        let at = self.extent.offset - part.start;
         let (file, left_of_part) = match &mut self.file {
             Some(file) if file.1 > 0 => file,
-            file => {
-                let part = self.extent.part();
-                file.insert(Self::open(part, self.extent.offset - part.start)?)
-            }
+            file => file.insert(Self::open(part, at)?),
         };
         let most = self.left.min(*left_of_part).min(buffer.len() as u64) as usize;
-        let count = file.read(&mut buffer[..most])?;
+        let count = file.read_at(&mut buffer[..most], at)?;
         self.left -= count as u64;
         *left_of_part -= count as u64;
         self.extent.offset += count as u64;
         Ok(count)
+    }
+}
+
+impl Seek for Reader {
+    /// Goes forward; that is all that reading an archive needs.
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let SeekFrom::Current(by) = to else { return Err(io::ErrorKind::Unsupported.into()) };
+        self.skip(u64::try_from(by).map_err(|_| io::ErrorKind::Unsupported)?);
+        Ok(self.extent.offset)
     }
 }

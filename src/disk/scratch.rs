@@ -22,6 +22,10 @@ impl Scratch {
         Ok(Self { file: tempfile::tempfile_in(folder)?, length: 0 })
     }
 
+    pub(super) fn into_file(self) -> File {
+        self.file
+    }
+
     /// Its length in bytes.
     #[must_use]
     pub fn len(&self) -> u64 {

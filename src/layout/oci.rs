@@ -30,7 +30,7 @@ use crate::reference::Reference;
 use crate::text::shown;
 pub use annotation::RefName;
 use index::Index;
-pub(super) use read::{Files, read};
+pub(super) use read::{Files, fallback, read};
 
 const VERSION_FILE: &str = "oci-layout";
 const INDEX: &str = "index.json";

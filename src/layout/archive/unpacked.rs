@@ -1,0 +1,93 @@
+//! An archive's bytes: those of the file, or what they are when they are uncompressed.
+
+use std::env;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use flate2::read::MultiGzDecoder;
+
+use crate::disk::{self, Look, Part, Scratch};
+use crate::text::shown;
+
+/// How a tar's first header is known (POSIX, `ustar`): these bytes at this place.
+const MAGIC: (usize, &[u8]) = (257, b"ustar");
+
+/// How an archive is compressed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// By how the bytes begin (RFC 1952, RFC 8878).
+    pub(super) fn of(beginning: &[u8]) -> Self {
+        match beginning {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+
+    /// Uncompresses.
+    pub(super) fn reader<'r>(self, bytes: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
+        Ok(match self {
+            Self::None => Box::new(bytes),
+            Self::Gzip => Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, bytes))),
+            Self::Zstd => Box::new(zstd::Decoder::new(bytes)?),
+        })
+    }
+}
+
+/// Whether a file is a tar, compressed or not; what cannot be read is none.
+pub(super) fn is_tar(path: &Path) -> bool {
+    let read = || -> io::Result<Vec<u8>> {
+        let file = disk::read_beginning(path, 64 << 10)?;
+        let mut first = Vec::new();
+        Compression::of(&file).reader(file.as_slice())?.take(512).read_to_end(&mut first)?;
+        Ok(first)
+    };
+    let (at, magic) = MAGIC;
+    read().is_ok_and(|first| first.get(at..at + magic.len()) == Some(magic))
+}
+
+/// Opens a tar; what is compressed is uncompressed first.
+///
+/// # Errors
+/// When it cannot be read, or there is no room for what it is uncompressed.
+pub(super) fn open(path: &Path) -> Result<Arc<[Part]>> {
+    let compression = Compression::of(&disk::read_beginning(path, 4).unwrap_or_default());
+    let cannot = || format!("cannot read {}", shown(path));
+    let Look::File(file) = disk::look(path)? else { return disk::parts(&[path.to_owned()]) };
+    if compression == Compression::None {
+        return disk::parts(&[path.to_owned()]);
+    }
+    let folder = folder();
+    let cannot_write = || {
+        format!(
+            "cannot uncompress {} into {}\n  hint: TMPDIR names another folder",
+            shown(path),
+            shown(&folder)
+        )
+    };
+    let mut scratch = Scratch::new(&folder).with_context(cannot_write)?;
+    let mut content = compression.reader(file.open().with_context(cannot)?).with_context(cannot)?;
+    let mut window = vec![0; 256 << 10];
+    loop {
+        match content.read(&mut window) {
+            Ok(0) => break,
+            Ok(count) => io::Write::write_all(&mut scratch, &window[..count]).with_context(cannot_write)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).with_context(cannot),
+        }
+    }
+    disk::held(path, scratch).with_context(cannot)
+}
+
+/// Where large files are put aside.
+fn folder() -> PathBuf {
+    env::var_os("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
+}
