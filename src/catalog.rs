@@ -7,12 +7,15 @@ mod referrers;
 mod remarks;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::path::PathBuf;
+
+use anyhow::{Context, Result};
 
 use crate::digest::{Algorithm, Digest};
 pub use crate::disk::File;
 use crate::finding::{Finding, Kind};
-use crate::manifest::{self, Descriptor, InvalidManifest, Manifest, Need, Platform};
+use crate::manifest::{self, Descriptor, InvalidManifest, MAX_MANIFEST_BYTES, Manifest, Need, Platform};
 use crate::reference::{Reference, Repository};
 use crate::text::shown;
 
@@ -34,6 +37,8 @@ pub struct Catalog {
     pub inline: BTreeMap<Digest, Box<[u8]>>,
     /// Content that is not here, but at the site that a patch is for, with its size in bytes.
     pub elsewhere: BTreeMap<Digest, u64>,
+    /// Manifests that a person left out of the lists that name them.
+    pub left_out: BTreeSet<Digest>,
     /// What manifests run on, where neither a list nor a configuration that is here tells it.
     pub platforms: BTreeMap<Digest, Platform>,
 }
@@ -169,6 +174,30 @@ impl Catalog {
         contents
     }
 
+    /// Reads a manifest's bytes once more, from the first file that still holds them.
+    ///
+    /// # Errors
+    /// When none can be read, or does.
+    pub fn manifest_bytes(&self, digest: Digest) -> Result<Vec<u8>> {
+        if let Some(payload) = self.inline.get(&digest) {
+            return Ok(payload.to_vec());
+        }
+        let files = self.blobs.get(&digest).map(|blob| blob.files.as_slice()).unwrap_or_default();
+        for file in files {
+            let read = file.read_small(MAX_MANIFEST_BYTES);
+            if let Some(bytes) = read.with_context(|| format!("cannot read {}", shown(&file.path)))?
+                && Digest::of(digest.algorithm(), &bytes) == digest
+            {
+                return Ok(bytes);
+            }
+        }
+        let changed = io::Error::other("it was changed while it was being read");
+        Err(changed).with_context(|| match files.first() {
+            Some(file) => format!("cannot read {}", shown(&file.path)),
+            None => format!("cannot read the manifest {digest}"),
+        })
+    }
+
     /// Adds a manifest that no file holds; returns its digest.
     ///
     /// # Errors
@@ -186,9 +215,9 @@ impl Catalog {
         self.blobs.entry(digest).or_default().files.push(file);
     }
 
-    /// Everything that several trees hold; two different images under one name are refused, both of them.
-    #[must_use]
-    pub fn join(catalogs: impl IntoIterator<Item = Self>) -> (Self, Vec<Finding>) {
+    /// Everything that several trees hold; what becomes of different images under one name, `resolve` says, which
+    /// gets the content of all of them.
+    pub fn join(catalogs: impl IntoIterator<Item = Self>, resolve: Resolve) -> (Self, Vec<Finding>) {
         let mut joined = Self::default();
         let mut named = Vec::new();
         for catalog in catalogs {
@@ -207,11 +236,12 @@ impl Catalog {
             joined.orphans.extend(catalog.orphans);
             joined.inline.extend(catalog.inline);
             joined.elsewhere.extend(catalog.elsewhere);
+            joined.left_out.extend(catalog.left_out);
             joined.platforms.extend(catalog.platforms);
         }
         // What one lacks, another may have.
         joined.elsewhere.retain(|digest, _| !joined.blobs.contains_key(digest));
-        let (images, conflicts) = gather(named);
+        let (images, conflicts) = gather_with(named, |name, images| resolve(&mut joined, name, images));
         joined.images = images;
         (joined, conflicts)
     }
@@ -239,29 +269,57 @@ impl Catalog {
     }
 }
 
+/// Makes one image of several different ones that have one name, given all content, or says why that cannot be.
+pub type Resolve<'a> = &'a mut dyn FnMut(&mut Catalog, &Reference, &[Image]) -> Result<Image, Box<Finding>>;
+
+/// Refuses all of them.
+///
+/// # Errors
+/// Always.
+pub fn refuse(name: &Reference, images: &[Image]) -> Result<Image, Box<Finding>> {
+    let [first, .., last] = images else { unreachable!("one image alone is no conflict") };
+    let finding = Finding::at(Kind::NameConflict, &last.origin)
+        .expected(format_args!("{} of {}", first.digest, shown(&first.origin)))
+        .found(last.digest)
+        .breaks(name);
+    Err(Box::new(finding))
+}
+
 /// Gives each image its name; two different images under one name are refused, both of them.
 pub fn gather(
     named: impl IntoIterator<Item = (Reference, Image)>,
 ) -> (BTreeMap<Reference, Image>, Vec<Finding>) {
+    gather_with(named, refuse)
+}
+
+/// Gives each image its name; of different images under one name `resolve` makes one.
+pub fn gather_with(
+    named: impl IntoIterator<Item = (Reference, Image)>,
+    mut resolve: impl FnMut(&Reference, &[Image]) -> Result<Image, Box<Finding>>,
+) -> (BTreeMap<Reference, Image>, Vec<Finding>) {
     let mut images: BTreeMap<Reference, Image> = BTreeMap::new();
-    let mut conflicts: BTreeMap<Reference, Finding> = BTreeMap::new();
+    let mut conflicts: BTreeMap<Reference, Vec<Image>> = BTreeMap::new();
     for (reference, image) in named {
         match images.get_mut(&reference) {
-            None => {
-                images.insert(reference, image);
-            }
+            None => drop(images.insert(reference, image)),
             Some(first) if first.digest == image.digest => first.history.extend(image.history),
-            Some(first) => {
-                let finding = Finding::at(Kind::NameConflict, &image.origin)
-                    .expected(format_args!("{} of {}", first.digest, shown(&first.origin)))
-                    .found(image.digest)
-                    .breaks(&reference);
-                conflicts.insert(reference, finding);
+            Some(_) => {
+                let others = conflicts.entry(reference).or_default();
+                if others.iter().all(|other| other.digest != image.digest) {
+                    others.push(image);
+                }
             }
         }
     }
-    images.retain(|reference, _| !conflicts.contains_key(reference));
-    (images, conflicts.into_values().collect())
+    let mut findings = Vec::new();
+    for (reference, others) in conflicts {
+        let several: Vec<Image> = images.remove(&reference).into_iter().chain(others).collect();
+        match resolve(&reference, &several) {
+            Ok(image) => drop(images.insert(reference, image)),
+            Err(finding) => findings.push(*finding),
+        }
+    }
+    (images, findings)
 }
 
 #[cfg(test)]
@@ -279,6 +337,7 @@ mod tests {
             size: Some(1),
             platform: None,
             need: Need::Required,
+            about: None,
             data: None,
         }
     }

@@ -1,11 +1,12 @@
 //! The command line: what can be asked, and how it is understood.
 
 mod apply;
+mod choose;
 mod convert;
 mod keep;
 mod look;
 mod pack;
-mod select;
+mod paths;
 mod write;
 
 use anyhow::Result;
@@ -30,8 +31,8 @@ Exit codes:
      a damaged package, a wrong base
   130, 143  interrupted by SIGINT, SIGTERM: what has a name is complete, the same command does the rest";
 
-/// Converts container images between skopeo's dir: trees and registry storage, offline, verified, each layer
-/// once.
+/// Converts container images between skopeo's dir: trees, registry storage and OCI layouts, offline, verified,
+/// each layer once.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -60,14 +61,16 @@ struct Common {
 enum Command {
     /// Convert images into registry storage
     ///
-    /// SRC is a tree of dir: images at any depth, as `skopeo sync` writes it, or registry storage. DST is the
-    /// folder that a registry sees as <rootdirectory>/docker; it gets registry/v2/{blobs,repositories}. What is
-    /// there already stays, and is verified where an image needs it.
+    /// Each SRC is a tree of any layout: dir: images at any depth, as `skopeo sync` writes them, registry storage,
+    /// OCI layouts, an archive or a package. DST is the folder that a registry sees as <rootdirectory>/docker; it
+    /// gets registry/v2/{blobs,repositories}. What is there already stays, and is verified where an image needs it.
+    #[command(override_usage = "bundle to-registry [OPTIONS] <SRC>... <DST>")]
     ToRegistry(Convert),
     /// Convert images into a tree of dir: images, one folder a tag
     ///
-    /// SRC is registry storage (the registry's root directory, its docker, or docker/registry/v2) or a tree of
-    /// dir: images. DST gets <repository>:<tag>/ folders that skopeo reads, syncs and may overwrite.
+    /// Each SRC is a tree of any layout, registry storage above all (the registry's root directory, its docker, or
+    /// docker/registry/v2). DST gets <repository>:<tag>/ folders that skopeo reads, syncs and may overwrite.
+    #[command(override_usage = "bundle to-dir [OPTIONS] <SRC>... <DST>")]
     ToDir {
         #[command(flatten)]
         convert: Convert,
@@ -77,8 +80,9 @@ enum Command {
     },
     /// Convert images into an OCI image layout
     ///
-    /// SRC is a tree of any layout. DST gets oci-layout, index.json and blobs/; images that are listed there already
+    /// Each SRC is a tree of any layout. DST gets oci-layout, index.json and blobs/; images that are listed there already
     /// stay. Each image is listed under its whole name, by which skopeo, podman, umoci and containerd find it.
+    #[command(override_usage = "bundle to-oci [OPTIONS] <SRC>... <DST>")]
     ToOci {
         #[command(flatten)]
         convert: Convert,
@@ -92,9 +96,10 @@ enum Command {
     Verify(Verify),
     /// Write images as a package: one tar, or a folder, with a bill of materials
     ///
-    /// SRC is a tree of any layout. PACKAGE is the name of a tar, `-` for standard output, or a folder if it ends
+    /// Each SRC is a tree of any layout. PACKAGE is the name of a tar, `-` for standard output, or a folder if it ends
     /// in `/`. With --base it leaves out every blob that all bases have. Unpacked over a registry's root
     /// directory with plain tar it serves its images; `bundle apply` is the way that checks.
+    #[command(override_usage = "bundle pack [OPTIONS] <SRC>... <PACKAGE>")]
     Pack(Pack),
     /// Bring a package into registry storage, its base checked first
     ///

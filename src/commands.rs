@@ -13,7 +13,7 @@ mod stats;
 mod verify;
 
 pub use apply::{Application, apply};
-pub use choose::Wanted;
+pub use choose::{Sought, Wanted};
 pub use convert::{Conversion, convert};
 pub use dedupe::{Deduplication, dedupe};
 pub use diff::{Difference, diff};
@@ -25,11 +25,10 @@ pub use verify::{Verification, verify};
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::disk::{Destination, Ownership, WhenLocked};
 use crate::finding::Finding;
-use crate::layout::{self, Tree};
 use crate::progress::Progress;
 use crate::report::{self, Findings, Format, Report};
 use crate::text::shown;
@@ -66,19 +65,6 @@ fn open(root: &Path, writing: Writing, progress: Progress) -> Result<Destination
         ));
     }
     Ok(destination)
-}
-
-/// Opens a tree whose content is to be carried elsewhere, so all of it has to be there.
-fn open_source(path: &Path) -> Result<Tree> {
-    let tree = layout::open(path)?;
-    if !tree.scan.catalog.elsewhere.is_empty() {
-        bail!(
-            "{} is a patch: it relies on {} that a site has, or makes of deltas\n  hint: apply it to one, and take that as SRC",
-            shown(path),
-            report::count(tree.scan.catalog.elsewhere.len() as u64, "blob")
-        );
-    }
-    Ok(tree)
 }
 
 /// Says what was found, prints the report, and tells how that ends.

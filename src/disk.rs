@@ -27,7 +27,7 @@ pub use extent::{Extent, Part, held, parts};
 pub use lock::WhenLocked;
 pub use mounts::{Links, is_one_mount, resolved, volumes};
 pub use names::Access;
-pub use output::{Output, OutputFolder, remove_output};
+pub use output::{Output, OutputFolder, remove_output, write_text};
 pub use ownership::Ownership;
 pub use read::{Look, link_between, look, read_beginning, read_small, what_is_no_file};
 pub use room::{Habits, Room};

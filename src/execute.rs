@@ -228,7 +228,7 @@ fn bytes(file: &SmallFile, catalog: &Catalog) -> Result<Vec<u8>> {
     match &file.content {
         Content::Link(digest) => Ok(digest.to_string().into_bytes()),
         Content::Text(text) => Ok(text.as_bytes().to_vec()),
-        Content::Manifest(digest) => manifest(*digest, catalog),
+        Content::Manifest(digest) => catalog.manifest_bytes(*digest),
         Content::Inline(digest) => inline(*digest, catalog)
             .ok_or_else(|| anyhow!("no manifest carries the content of {}", shown(&file.path))),
         Content::Folder | Content::Blob(_) => bail!("{} is no small file", shown(&file.path)),
@@ -237,27 +237,6 @@ fn bytes(file: &SmallFile, catalog: &Catalog) -> Result<Vec<u8>> {
 
 fn inline(digest: Digest, catalog: &Catalog) -> Option<Vec<u8>> {
     catalog.inline.get(&digest).map(|bytes| bytes.to_vec())
-}
-
-/// Reads a manifest's bytes once more, from the first file that still holds them.
-fn manifest(digest: Digest, catalog: &Catalog) -> Result<Vec<u8>> {
-    if let Some(payload) = inline(digest, catalog) {
-        return Ok(payload);
-    }
-    let files = catalog.blobs.get(&digest).map(|blob| blob.files.as_slice()).unwrap_or_default();
-    for file in files {
-        let read = file.read_small(MAX_MANIFEST_BYTES);
-        if let Some(bytes) = read.with_context(|| format!("cannot read {}", shown(&file.path)))?
-            && Digest::of(digest.algorithm(), &bytes) == digest
-        {
-            return Ok(bytes);
-        }
-    }
-    let changed = io::Error::other("it was changed while it was being read");
-    Err(changed).with_context(|| match files.first() {
-        Some(file) => format!("cannot read {}", shown(&file.path)),
-        None => format!("cannot read the manifest {digest}"),
-    })
 }
 
 /// Keeps a manifest's bytes while they pass, as many as a manifest may have.

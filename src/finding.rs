@@ -99,8 +99,10 @@ kinds! {
     NotAFile => Error, "neither a file nor a folder of its own", "put there what has to be there, no link to it";
     /// A name outside the registry's grammar.
     InvalidName => Error, "invalid name", "rename the folder to <repository>:<tag>, in lower case";
+    /// A name that a rule made, outside the registry's grammar.
+    InvalidNewName => Error, "invalid name at the destination", "change --rename or --prefix";
     /// Two images that would get the same name.
-    NameConflict => Error, "two images under one name", "convert them from separate trees, or keep the hosts apart with --host keep";
+    NameConflict => Error, "two images under one name", "keep the hosts apart with --host keep, --rename one of them, or --merge-platforms where they are one image for several";
     /// A manifest of docker schema 1.
     Schema1 => Warning, "docker schema 1, which registries from 3.0 on do not serve and whose garbage collection stops at it", "keep it out of storage for such a registry";
     /// A link that an image needs is not there.
@@ -155,6 +157,18 @@ kinds! {
     NestedImage => Error, "an image inside another image's folder, not read", "move it out";
     /// An index that lists manifests which are not here.
     SparseIndex => Warning, "platforms that are listed but not here", "copy with `skopeo copy --all` to have them all";
+    /// A list that stays as it is although a person left some of its platforms out.
+    PlatformsLeftOut => Warning, "platforms that are listed but were not wanted: left out, and the list is kept with its digest", "--index rewrite makes a list of what is there";
+    /// An image for none of the wanted platforms.
+    NoPlatform => Error, "image for none of the wanted platforms", "--exclude it, or name one of its platforms";
+    /// An image for some of the wanted platforms.
+    LacksPlatform => Warning, "image that has not all of the wanted platforms", "it serves the others";
+    /// A list of which one image should be taken, and there are more.
+    SeveralImages => Error, "list of several images, of which one alone can have the name", "--platform OS/ARCHITECTURE chooses one, --index rewrite keeps several";
+    /// An image that cannot be part of a list.
+    CannotJoin => Error, "image that cannot become part of a list", "convert it from a tree of its own, under another name";
+    /// Images that have a tag, or not even that, and that nobody gave a repository.
+    NoRepository => Error, "images without a repository", "--repository NAME names it";
     /// A layer that is to be fetched from URLs and is not here.
     ForeignLayer => Warning, "foreign layer that is not here", "its image needs the layer's URLs at the site";
     /// Signature files, for which registry storage has no place.

@@ -15,7 +15,7 @@
 //! | a wing of its own | [`deflate`]: encoders that restore the layers of other programs, [`delta`] |
 //! | the nouns | [`digest`], [`hash`] (of a file), [`manifest`], [`mod@reference`], [`finding`], [`catalog`], [`platforms`] |
 //! | the rim | [`layout`]: one codec a file |
-//! | what is wanted | [`names`], [`select`] |
+//! | what is wanted | [`names`], [`select`], [`lists`] (platforms) |
 //! | what is sound | [`verify`] (files), [`damage`] (images), [`present`] (the destination), [`audit`] (a whole tree) |
 //! | what is done | [`plan`], [`space`] (whether it fits), [`execute`], [`pack`] |
 //! | what is said | [`stats`], [`report`], [`progress`] |
@@ -42,6 +42,7 @@ pub mod layout;
 
 pub mod names;
 pub mod select;
+pub mod lists;
 
 pub mod verify;
 pub mod damage;

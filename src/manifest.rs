@@ -35,6 +35,8 @@ pub struct Descriptor {
     pub platform: Option<Platform>,
     /// Whether an image can do without it.
     pub need: Need,
+    /// Which other entry of its list it is about: an attestation of `BuildKit`'s.
+    pub about: Option<Box<Digest>>,
     /// The content itself, where the manifest carries it and it is what the digest says.
     pub data: Option<Box<[u8]>>,
 }

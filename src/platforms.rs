@@ -10,7 +10,7 @@ use crate::manifest::{self, Platform};
 use crate::reference::Reference;
 
 /// A configuration is a small document; one larger than this tells no platform.
-const MAX_CONFIG_BYTES: u64 = 4 << 20;
+pub const MAX_CONFIG_BYTES: u64 = 4 << 20;
 
 /// Tells the platforms of every image: those that its list names and that are here, or the one that its
 /// configuration names. What says nothing, or `unknown` as attestations do, is left out.
@@ -39,6 +39,12 @@ pub fn platforms_of_manifests(catalog: &Catalog) -> HashMap<Digest, Platform> {
     let read: Vec<_> = untold.filter_map(|(digest, _)| Some((*digest, read(catalog, digest)?))).collect();
     known.extend(read);
     known
+}
+
+/// Tells what one image runs on, as its configuration says it.
+#[must_use]
+pub fn platform_of(catalog: &Catalog, image: &Digest) -> Option<Platform> {
+    read(catalog, image).or_else(|| catalog.platforms.get(image).cloned()).filter(Platform::is_known)
 }
 
 fn read(catalog: &Catalog, manifest: &Digest) -> Option<Platform> {

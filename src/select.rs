@@ -56,11 +56,18 @@ impl Selection {
         let lines = self.listed.iter().flatten();
         let missing =
             lines.filter(|line| !known.iter().any(|(reference, image)| line.matches(reference, *image)));
-        let missing: Vec<_> = missing.map(|line| format!("\n  {}", plain(&line.text))).collect();
+        let missing = missing.map(|line| {
+            // The same image of another registry is not the one that is meant, but worth a word.
+            let elsewhere = line.clone().from_anywhere();
+            let other = known.iter().find(|(reference, image)| elsewhere.matches(reference, *image));
+            let other = other.map(|(reference, _)| format!(" (but there is {reference})"));
+            format!("\n  {}{}", plain(&line.text), other.unwrap_or_default())
+        });
+        let missing: Vec<_> = missing.collect();
         if !missing.is_empty() {
             bail!("of the listed images, these are not there:{}", missing.concat());
         }
-        let names: Vec<_> = known.iter().map(|(reference, _)| reference.to_string()).collect();
+        let names: Vec<_> = known.iter().flat_map(|(reference, _)| spellings(reference)).collect();
         let idle = |pattern: &&Pattern| !names.iter().any(|name| pattern.matches(name));
         let idle: Vec<_> = self.include.iter().filter(idle).map(Pattern::as_str).collect();
         if !idle.is_empty() {
@@ -75,7 +82,7 @@ impl Selection {
     /// Leaves the chosen images only, and the untagged ones that are about them.
     #[must_use]
     pub fn choose(&self, catalog: Catalog) -> Catalog {
-        if self.listed.is_none() && self.include.is_empty() && self.exclude.is_empty() {
+        if self.is_all() {
             return catalog;
         }
         let wanted = catalog.images.iter().filter(|(reference, image)| self.wants(reference, Some(image)));
@@ -92,13 +99,30 @@ impl Selection {
         finding.images.is_empty() || finding.images.iter().any(wants)
     }
 
+    /// Whether everything is wanted.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.listed.is_none() && self.include.is_empty() && self.exclude.is_empty()
+    }
+
     fn wants(&self, reference: &Reference, image: Option<&Image>) -> bool {
         let is_listed = |lines: &Vec<Line>| lines.iter().any(|line| line.matches(reference, image));
         if !self.listed.as_ref().is_none_or(is_listed) {
             return false;
         }
-        let name = reference.to_string();
-        let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(&name));
+        if self.include.is_empty() && self.exclude.is_empty() {
+            return true;
+        }
+        let names = spellings(reference);
+        let matches = |patterns: &[Pattern]| {
+            patterns.iter().any(|pattern| names.iter().any(|name| pattern.matches(name)))
+        };
         (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
     }
+}
+
+/// How patterns may spell a name: without its host, and with it.
+fn spellings(reference: &Reference) -> Vec<String> {
+    let whole = reference.to_string();
+    if reference.host.is_none() { vec![whole] } else { vec![reference.without_host().to_string(), whole] }
 }

@@ -1,6 +1,6 @@
 //! What is worth knowing of images that are sound.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Catalog, Closure};
 use crate::digest::Digest;
@@ -17,7 +17,14 @@ impl Catalog {
         for (reference, image) in &self.images {
             let Closure { manifests, mut absent, foreign, .. } = self.closure(image.digest);
             absent.retain(|digest, _| !lost.contains(digest));
-            for (kind, missing) in [(Kind::SparseIndex, absent), (Kind::ForeignLayer, foreign)] {
+            let (left_out, absent): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                absent.into_iter().partition(|(digest, _)| self.left_out.contains(digest));
+            let missing = [
+                (Kind::SparseIndex, absent),
+                (Kind::PlatformsLeftOut, left_out),
+                (Kind::ForeignLayer, foreign),
+            ];
+            for (kind, missing) in missing {
                 let Some((first, _)) = missing.first_key_value() else { continue };
                 let names = missing.values().map(|descriptor| match &descriptor.platform {
                     Some(platform) => platform.to_string(),

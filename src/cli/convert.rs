@@ -1,30 +1,24 @@
 //! The conversions: `bundle to-registry`, `bundle to-dir` and `bundle to-oci`.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::Common;
-use super::select::{HostArg, Select};
+use super::choose::{Name, Select};
+use super::paths::Paths;
 use super::write::{LinkArg, Write};
-use crate::commands::{self, Conversion, Ending, Wanted};
+use crate::commands::{self, Conversion, Ending};
 use crate::layout::{Layout, Oci, RefName};
 use crate::progress::Progress;
 
 #[derive(Debug, Args)]
 pub(super) struct Convert {
-    /// The tree to read; its layout is found out
-    #[arg(value_name = "SRC")]
-    source: PathBuf,
-    /// The folder to write to; what it holds stays
-    #[arg(value_name = "DST")]
-    destination: PathBuf,
+    #[command(flatten)]
+    paths: Paths,
     #[command(flatten)]
     select: Select,
-    /// What becomes of a registry's host in front of a name, such as docker.io/ or localhost:5000/
-    #[arg(long, value_enum, default_value_t = HostArg::Strip)]
-    host: HostArg,
+    #[command(flatten)]
+    name: Name,
     /// How blobs are shared with the source
     #[arg(long, value_enum, default_value_t = LinkArg::Auto)]
     link: LinkArg,
@@ -65,11 +59,13 @@ impl Convert {
         tagged_only: bool,
         common: &Common,
     ) -> Result<Ending> {
+        let (sources, destination) = self.paths.split();
+        let (selected, naming) = (self.select.read()?, self.name.naming());
         commands::convert(&Conversion {
-            source: &self.source,
-            destination: &self.destination,
+            sources,
+            destination,
             target,
-            wanted: Wanted { selection: &self.select.read()?, tagged_only, hosts: self.host.into() },
+            wanted: self.name.wanted(&selected, &naming, tagged_only),
             share: self.link.into(),
             verifies: !self.no_verify,
             is_dry_run: self.dry_run,

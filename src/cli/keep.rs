@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Common;
+use super::choose::Select;
 use super::write::Write;
 use crate::commands::{self, Deduplication, Ending, Verification};
 use crate::progress::Progress;
@@ -15,6 +16,8 @@ pub(super) struct Verify {
     /// The trees to check
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    select: Select,
     /// Check everything but the hashes
     #[arg(long)]
     quick: bool,
@@ -42,6 +45,7 @@ impl Verify {
     pub(super) fn run(&self, common: &Common) -> Result<Ending> {
         commands::verify(&Verification {
             paths: &self.paths,
+            sought: self.select.read()?.sought(),
             repair_from: &self.repair_from,
             is_quick: self.quick,
             writing: self.write.writing(),

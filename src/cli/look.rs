@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Common;
-use super::select::Select;
+use super::choose::Select;
 use crate::commands::{self, Difference, Ending, Inspection, Statistics};
 use crate::progress::Progress;
 
@@ -39,6 +39,8 @@ pub(super) struct Diff {
     /// Exit with 1 if there are differences
     #[arg(long)]
     exit_code: bool,
+    #[command(flatten)]
+    select: Select,
 }
 
 #[derive(Debug, Args)]
@@ -46,6 +48,8 @@ pub(super) struct Inventory {
     /// The tree to list
     #[arg(value_name = "SRC")]
     source: PathBuf,
+    #[command(flatten)]
+    select: Select,
 }
 
 #[derive(Debug, Args)]
@@ -68,7 +72,7 @@ impl Stats {
             bases: &self.base,
             estimates_deltas: self.delta,
             progress: Progress::new(common.quiet),
-            selection: &self.select.read()?,
+            sought: self.select.read()?.sought(),
             format: common.format(),
         })
     }
@@ -81,6 +85,7 @@ impl Diff {
             new: &self.new,
             estimates_deltas: self.delta,
             progress: Progress::new(common.quiet),
+            sought: self.select.read()?.sought(),
             tells_by_exit_code: self.exit_code,
             format: common.format(),
         })
@@ -89,7 +94,7 @@ impl Diff {
 
 impl Inventory {
     pub(super) fn run(&self) -> Result<Ending> {
-        commands::inventory(&self.source)
+        commands::inventory(&self.source, &self.select.read()?.sought())
     }
 }
 

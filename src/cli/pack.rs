@@ -7,28 +7,24 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::Common;
-use super::select::{HostArg, Select};
-use crate::commands::{self, Ending, Package, Packing, Wanted};
+use super::choose::{Name, Select};
+use super::paths::Paths;
+use crate::commands::{self, Ending, Package, Packing};
 use crate::pack::Split;
 use crate::pack::deltas::Wish;
 use crate::progress::Progress;
 
 #[derive(Debug, Args)]
 pub(super) struct Pack {
-    /// The tree to read; its layout is found out
-    #[arg(value_name = "SRC")]
-    source: PathBuf,
-    /// The package to write
-    #[arg(value_name = "PACKAGE")]
-    package: PathBuf,
+    #[command(flatten)]
+    paths: Paths,
     /// What a site has: a tree, a package or an inventory; may be repeated for a package that fits all of them
     #[arg(long, value_name = "BASE")]
     base: Vec<PathBuf>,
     #[command(flatten)]
     select: Select,
-    /// What becomes of a registry's host in front of a name, such as docker.io/ or localhost:5000/
-    #[arg(long, value_enum, default_value_t = HostArg::Strip)]
-    host: HostArg,
+    #[command(flatten)]
+    naming: Name,
     /// Also pack images that only a digest names
     #[arg(long)]
     untagged: bool,
@@ -61,24 +57,22 @@ pub(super) struct Pack {
 
 impl Pack {
     pub(super) fn run(&self, common: &Common) -> Result<Ending> {
-        let is_folder = self.dir || self.package.as_os_str().as_bytes().ends_with(b"/");
+        let (sources, path) = self.paths.split();
+        let is_folder = self.dir || path.as_os_str().as_bytes().ends_with(b"/");
         let package = match self.split {
-            _ if is_folder => Package::Folder(&self.package),
-            Some(_) if self.package.as_os_str() == "-" => bail!("--split needs a PACKAGE with a name"),
-            Some(size) => Package::Tar(Split::Every(self.package.clone(), size)),
-            None if self.package.as_os_str() == "-" => Package::Tar(Split::Stdout),
-            None => Package::Tar(Split::No(self.package.clone())),
+            _ if is_folder => Package::Folder(path),
+            Some(_) if path.as_os_str() == "-" => bail!("--split needs a PACKAGE with a name"),
+            Some(size) => Package::Tar(Split::Every(path.clone(), size)),
+            None if path.as_os_str() == "-" => Package::Tar(Split::Stdout),
+            None => Package::Tar(Split::No(path.clone())),
         };
+        let (selected, naming) = (self.select.read()?, self.naming.naming());
         commands::pack(&Packing {
-            source: &self.source,
+            sources,
             package,
             bases: &self.base,
             wish: Wish { from_bases: self.delta, recompressed: self.recompress },
-            wanted: Wanted {
-                selection: &self.select.read()?,
-                tagged_only: !self.untagged,
-                hosts: self.host.into(),
-            },
+            wanted: self.naming.wanted(&selected, &naming, !self.untagged),
             name: self.name.clone(),
             labels: self.label.iter().cloned().collect(),
             is_dry_run: self.dry_run,

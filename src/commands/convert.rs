@@ -1,20 +1,20 @@
-//! `to-registry` and `to-dir`: every image of a source, verified, into another layout.
+//! `to-registry`, `to-dir` and `to-oci`: every wanted image of one or more sources, verified, into one layout.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 
 use super::choose::{Chosen, choose};
-use super::{Ending, Wanted, Writing, conclude, open, open_source};
+use super::{Ending, Wanted, Writing, conclude, open};
 use crate::catalog::Catalog;
 use crate::damage::{self, Damage};
 use crate::digest::Digest;
 use crate::disk::{self, Destination, Share};
 use crate::execute::{self, Means};
 use crate::finding::{Finding, Kind};
-use crate::layout::{Content, Entry, Layout, Tree};
+use crate::layout::{self, Content, Entry, Layout};
 use crate::plan::{self, Plan};
 use crate::present::{self, Present};
 use crate::progress::Progress;
@@ -27,8 +27,8 @@ use crate::verify::{self, Claim, Depth, Verdict};
 
 /// What a conversion was asked.
 pub struct Conversion<'a> {
-    /// The tree to read, of whatever layout.
-    pub source: &'a Path,
+    /// The trees to read, of whatever layouts.
+    pub sources: &'a [PathBuf],
     /// The folder to write to.
     pub destination: &'a Path,
     /// How to lay it out.
@@ -56,14 +56,15 @@ pub struct Conversion<'a> {
 /// # Errors
 /// When the source is no tree of images, or the destination cannot be written.
 pub fn convert(asked: &Conversion) -> Result<Ending> {
-    let mut report = report::Conversion::of(asked.source, asked.destination, asked.is_dry_run);
-    let Tree { root: tree_root, scan, .. } = open_source(asked.source)?;
-    let Chosen { mut catalog, findings: mut faults, untagged_left_out } =
-        choose(scan, &asked.wanted, asked.target)?;
-    report.untagged_left_out = untagged_left_out;
+    let mut report = report::Conversion::of(asked.sources, asked.destination, asked.is_dry_run);
+    let trees = layout::open_all(asked.sources)?;
     let root = asked.target.destination(asked.destination)?;
     refuse_links(asked.destination, &root)?;
-    keep_apart(asked.source, &tree_root, &root)?;
+    trees.iter().try_for_each(|tree| keep_apart(&tree.path, &tree.root, &root))?;
+    let Chosen { mut catalog, findings: mut faults, untagged_left_out, remade, sources } =
+        choose(trees, &asked.wanted, asked.target)?;
+    report.untagged_left_out = untagged_left_out;
+    report.remade = remade;
     let destination = if asked.is_dry_run { None } else { Some(open(&root, asked.writing, asked.progress)?) };
 
     let started = Instant::now();
@@ -83,7 +84,7 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
         && let Some(damage) = place(asked, destination, &plan, &catalog, &verdicts, &mut report)?
     {
         catalog = catalog.without(&damage.broken, &damage.unsound);
-        goal.entries = asked.target.entries(&catalog);
+        goal.entries = asked.target.entries_beside(&catalog, &root)?;
         plan.keep_only(&goal.entries);
     }
     let hashing = started.elapsed();
@@ -97,7 +98,8 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
     }
     report.stopped = !asked.is_dry_run && !asked.may_write(&report);
     if !report.stopped {
-        report.shows(&plan, need(&catalog));
+        report.shows(&plan, need(&catalog), &sources);
+        asked.wanted.write_mapping(&sources, &catalog)?;
     }
     if report.verified.bytes > 0 {
         let Tally { bytes, .. } = report.verified;
@@ -124,7 +126,7 @@ struct Goal {
 
 impl Goal {
     fn of(asked: &Conversion, root: &Path, catalog: &Catalog) -> Result<Self> {
-        let entries = asked.target.entries(catalog);
+        let entries = asked.target.entries_beside(catalog, root)?;
         let present = present::look(root, &entries)?;
         Ok(Self { entries, present })
     }
@@ -171,7 +173,12 @@ fn check(
     let mut files = catalog.blobs.values().flat_map(|blob| &blob.files);
     let mut is_far = || {
         let is_packed = files.any(|file| file.within.is_some());
-        Ok::<_, anyhow::Error>(is_packed || !disk::is_one_mount(asked.source, root)?)
+        for source in asked.sources {
+            if is_packed || !disk::is_one_mount(source, root)? {
+                return Ok::<_, anyhow::Error>(true);
+            }
+        }
+        Ok(false)
     };
     let depth = match asked.share {
         _ if asked.is_dry_run || !asked.verifies => Depth::Sizes,

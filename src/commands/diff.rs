@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::estimate::add_estimate;
-use super::{Ending, conclude};
+use super::{Ending, Sought, conclude};
 use crate::layout::inventory::open_base;
 use crate::progress::Progress;
 use crate::report::{self, Format};
@@ -17,6 +17,8 @@ pub struct Difference<'a> {
     pub old: &'a Path,
     /// What there is.
     pub new: &'a Path,
+    /// Which images are compared.
+    pub sought: Sought<'a>,
     /// Whether a difference is told by the exit code.
     pub tells_by_exit_code: bool,
     /// Whether to estimate what deltas would save.
@@ -34,6 +36,9 @@ pub struct Difference<'a> {
 pub fn diff(asked: &Difference) -> Result<Ending> {
     let (old, old_tree) = open_base(asked.old)?;
     let (new, new_tree) = open_base(asked.new)?;
+    // What is listed has to be on one of the sides.
+    asked.sought.selection.check([&old, &new], &[])?;
+    let (old, new) = (asked.sought.of_base(old)?, asked.sought.of_base(new)?);
     let mut patch = patch(&[&new], &[&old]);
     if asked.estimates_deltas {
         add_estimate(&mut patch, &[&new], &[&old], asked.progress)?;
@@ -45,7 +50,10 @@ pub fn diff(asked: &Difference) -> Result<Ending> {
         new: asked.new.to_owned(),
         patch,
         images: changes(&new, &old),
-        findings: trees.flat_map(|tree| tree.scan.findings).collect(),
+        findings: trees
+            .flat_map(|tree| tree.scan.findings)
+            .filter(|it| asked.sought.selection.concerns(it))
+            .collect(),
     };
     let ending = conclude(&report, &report.findings, asked.format)?;
     let differs = asked.tells_by_exit_code && !report.is_empty();

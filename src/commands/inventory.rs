@@ -4,19 +4,21 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::Ending;
+use super::{Ending, Sought};
 use crate::damage;
 use crate::finding::Finding;
 use crate::layout::inventory::Inventory;
 use crate::layout::{self, Scan};
 use crate::report::{self, Findings};
 
-/// Prints the inventory of a tree.
+/// Prints the inventory of a tree, or of what is sought in it.
 ///
 /// # Errors
 /// When the tree is not there or cannot be read.
-pub fn inventory(source: &Path) -> Result<Ending> {
-    let Scan { catalog, findings } = layout::open(source)?.scan;
+pub fn inventory(source: &Path, sought: &Sought) -> Result<Ending> {
+    let mut scan = layout::open(source)?.scan;
+    sought.narrow([&mut scan])?;
+    let Scan { catalog, findings } = scan;
     let largest = |digest: &_| {
         let files = catalog.blobs.get(digest).map(|blob| blob.files.as_slice()).unwrap_or_default();
         files.iter().map(|file| file.size).max().or_else(|| catalog.elsewhere.get(digest).copied())

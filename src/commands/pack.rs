@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use super::choose::{Chosen, choose};
-use super::{Ending, Wanted, conclude, conclude_aside, open_source};
+use super::{Ending, Wanted, conclude, conclude_aside};
 use crate::catalog::Catalog;
 use crate::damage;
 use crate::digest::Digest;
 use crate::disk::{File, OutputFolder};
 use crate::execute::Spoiled;
 use crate::finding::{self, Finding, Kind};
-use crate::layout::Registry;
 use crate::layout::inventory::open_bases;
 use crate::layout::package::skeleton::{self, Piece};
 use crate::layout::package::{Bill, Form};
+use crate::layout::{self, Registry};
 use crate::pack::deltas::{Order, Wish};
 use crate::pack::{self, Deltas, Split, Writer};
 use crate::progress::Progress;
@@ -27,8 +27,8 @@ use crate::text::shown;
 
 /// What `pack` was asked.
 pub struct Packing<'a> {
-    /// The tree to read, of whatever layout.
-    pub source: &'a Path,
+    /// The trees to read, of whatever layouts.
+    pub sources: &'a [PathBuf],
     /// Where the package goes.
     pub package: Package<'a>,
     /// What the sites have that it is for; none for a package that carries everything.
@@ -62,14 +62,16 @@ pub enum Package<'a> {
 /// # Errors
 /// When the source or a base is no tree of images, or the package cannot be written.
 pub fn pack(asked: &Packing) -> Result<Ending> {
-    let scan = open_source(asked.source)?.scan;
+    let trees = layout::open_all(asked.sources)?;
     let (bases, unread) = open_bases(asked.bases)?;
-    let Chosen { catalog, findings: faults, untagged_left_out } = choose(scan, &asked.wanted, &Registry)?;
+    let Chosen { catalog, findings: faults, untagged_left_out, remade, sources } =
+        choose(trees, &asked.wanted, &Registry)?;
     // History, and what no image needs, stays where it is.
     let images = catalog.images.keys().cloned().collect();
     let catalog = catalog.select(&images);
     if catalog.images.is_empty() && faults.iter().all(|fault| !fault.is_error()) {
-        bail!("{} holds no image to pack", shown(asked.source));
+        let paths: Vec<_> = asked.sources.iter().map(|path| shown(path).to_string()).collect();
+        bail!("{} holds no image to pack", paths.join(", "));
     }
 
     let is_at_sites =
@@ -92,7 +94,8 @@ pub fn pack(asked: &Packing) -> Result<Ending> {
         Package::Folder(_) => bill.forget_offsets(),
     }
 
-    let mut report = report::Packing::of(asked.source, asked.is_dry_run, &bill);
+    let mut report = report::Packing::of(asked.sources, asked.is_dry_run, &bill);
+    report.remade = remade;
     report.untagged_left_out = untagged_left_out;
     report.package = asked.package.path().map(Path::to_owned);
     report.package_bytes = length;
@@ -103,6 +106,9 @@ pub fn pack(asked: &Packing) -> Result<Ending> {
         report.findings = finding::settle(report.findings);
     }
     report.stopped = !report.is_sound();
+    if !report.stopped {
+        asked.wanted.write_mapping(&sources, &catalog)?;
+    }
     if matches!(asked.package, Package::Tar(Split::Stdout)) && !asked.is_dry_run {
         // Standard output has the package.
         return Ok(conclude_aside(&report, &report.findings));

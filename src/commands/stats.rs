@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::estimate::add_estimate;
-use super::{Ending, conclude};
+use super::{Ending, Sought, conclude};
 use crate::catalog::Catalog;
 use crate::damage;
 use crate::finding::Finding;
@@ -14,7 +14,6 @@ use crate::layout::{self, Tree};
 use crate::platforms::platforms;
 use crate::progress::Progress;
 use crate::report::{BaseStats, Format, Stats, TreeStats};
-use crate::select::Selection;
 use crate::stats::{patch, weigh, weigh_images};
 
 /// What `stats` was asked.
@@ -24,7 +23,7 @@ pub struct Statistics<'a> {
     /// The trees that a patch would be against.
     pub bases: &'a [PathBuf],
     /// Which images count.
-    pub selection: &'a Selection,
+    pub sought: Sought<'a>,
     /// Whether to estimate what deltas would save.
     pub estimates_deltas: bool,
     /// Where to show progress.
@@ -44,12 +43,7 @@ pub fn stats(asked: &Statistics) -> Result<Ending> {
         layout::open_all(asked.paths)?
     };
     let (bases, unread) = open_bases(asked.bases)?;
-    let scanned: Vec<Finding> = trees.iter().flat_map(|tree| tree.scan.findings.iter().cloned()).collect();
-    asked.selection.check(trees.iter().map(|tree| &tree.scan.catalog), &scanned)?;
-    for tree in &mut trees {
-        tree.scan.findings.retain(|finding| asked.selection.concerns(finding));
-        tree.scan.catalog = asked.selection.choose(std::mem::take(&mut tree.scan.catalog));
-    }
+    asked.sought.narrow(trees.iter_mut().map(|tree| &mut tree.scan))?;
     let findings: Vec<Finding> = trees.iter_mut().flat_map(faults).chain(unread).collect();
 
     let catalogs: Vec<&Catalog> = trees.iter().map(|tree| &tree.scan.catalog).collect();
@@ -60,7 +54,7 @@ pub fn stats(asked: &Statistics) -> Result<Ending> {
         let weight = weigh(std::slice::from_ref(weighed));
         TreeStats { path: tree.path.clone(), layout: tree.layout.name(), weight, per_image, shared_layers }
     };
-    let bases: Vec<Catalog> = bases.into_iter().map(|base| asked.selection.choose(base)).collect();
+    let bases = bases.into_iter().map(|base| asked.sought.of_base(base)).collect::<Result<Vec<Catalog>>>()?;
     let base_catalogs: Vec<&Catalog> = bases.iter().collect();
     let base = match bases.is_empty() {
         true => None,

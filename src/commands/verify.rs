@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{Ending, Writing, conclude, open};
+use super::{Ending, Sought, Writing, conclude, open};
 use crate::audit::{Audit, audit};
 use crate::catalog::Catalog;
 use crate::digest::Digest;
@@ -25,6 +25,8 @@ use crate::verify::{self, Claim, Depth};
 pub struct Verification<'a> {
     /// The trees.
     pub paths: &'a [PathBuf],
+    /// Which images, and what of them.
+    pub sought: Sought<'a>,
     /// Trees to take sound content from.
     pub repair_from: &'a [PathBuf],
     /// Whether to leave the hashes out.
@@ -46,7 +48,8 @@ pub fn verify(asked: &Verification) -> Result<Ending> {
     let mut repaired = Vec::new();
     // Each round of repairs may bring manifests to light whose content is lost as well.
     let (trees, audit) = loop {
-        let trees = layout::open_all(asked.paths)?;
+        let mut trees = layout::open_all(asked.paths)?;
+        asked.sought.narrow(trees.iter_mut().map(|tree| &mut tree.scan))?;
         let audit = check(asked, &trees)?;
         let mended = trees.iter().map(|tree| repair(asked, tree, &audit.findings, &sources));
         let mended: Vec<_> = mended.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();

@@ -104,6 +104,16 @@ impl Write for Output {
     }
 }
 
+/// Writes a text file, over whatever file has its name.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_text(path: &Path, text: &str) -> Result<()> {
+    let mut output = Output::create(path)?;
+    output.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", shown(path)))?;
+    output.finish()
+}
+
 /// Removes a file that an earlier run finished, if it is still there.
 ///
 /// # Errors

@@ -134,6 +134,7 @@ pub(in crate::layout) fn catalog(
             size: Some(size(digest)?),
             platform: None,
             need: Need::Required,
+            about: None,
             data: None,
         })
     };

@@ -22,7 +22,7 @@ use anyhow::{Result, bail};
 use rayon::prelude::*;
 
 use super::{Content, Entry, Layout, Names, Scan, Stage, blob_content, in_order};
-use crate::catalog::{Catalog, Closure};
+use crate::catalog::{Catalog, Closure, refuse};
 use crate::digest::Digest;
 use crate::disk::{self, Look};
 use crate::finding::Finding;
@@ -73,7 +73,7 @@ impl Layout for Oci {
             scan.findings.extend(found.findings);
             catalogs.push(found.catalog);
         }
-        let (catalog, conflicts) = Catalog::join(catalogs);
+        let (catalog, conflicts) = Catalog::join(catalogs, &mut |_, name, images| refuse(name, images));
         scan.findings.extend(conflicts);
         Ok(Scan { catalog, ..scan })
     }

@@ -55,6 +55,14 @@ struct Edge {
     platform: Option<Platform>,
     urls: Option<Vec<Option<String>>>,
     data: Option<String>,
+    annotations: Option<Annotations>,
+}
+
+/// How `BuildKit` tells in a list what an attestation attests (moby/buildkit, `docs/attestations`).
+#[derive(Deserialize)]
+struct Annotations {
+    #[serde(rename = "vnd.docker.reference.digest")]
+    about: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -190,6 +198,7 @@ impl Edge {
             digest,
             size: Some(self.size),
             platform: self.platform,
+            about: self.annotations.and_then(|it| it.about?.parse().ok()).map(Box::new),
             need: if may_be_foreign && has_urls { Need::Foreign } else { Need::Required },
             data: data.filter(is_true).map(Vec::into_boxed_slice),
             media_type: media_type.into(),
@@ -217,6 +226,7 @@ fn fs_layers(layers: &[FsLayer], history: &[Step]) -> Result<Vec<Descriptor>, In
             size: None,
             platform: None,
             need: if is_repeated { Need::Repeated } else { Need::Required },
+            about: None,
             data: None,
         })
     });

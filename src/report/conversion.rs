@@ -1,17 +1,18 @@
 //! What a conversion did, or would do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::Report;
-use super::placed::{placed, to_place};
+use super::placed::{placed, remade, to_place};
 use super::text::{bytes, count, signed_bytes, table};
 use crate::execute::Outcome;
 use crate::finding::Finding;
 use crate::layout::Change;
+use crate::lists::Remade;
 use crate::plan::Plan;
 use crate::reference::Reference;
 use crate::space::Demand;
@@ -24,8 +25,8 @@ pub struct Conversion {
     /// `bundle.conversion/1`.
     pub schema: &'static str,
     /// What was read.
-    #[serde(serialize_with = "crate::text::path")]
-    pub source: PathBuf,
+    #[serde(serialize_with = "crate::text::paths")]
+    pub sources: Vec<PathBuf>,
     /// What was written.
     #[serde(serialize_with = "crate::text::path")]
     pub destination: PathBuf,
@@ -41,6 +42,10 @@ pub struct Conversion {
     pub untagged_left_out: u64,
     /// What happens to each image's name.
     pub changes: BTreeMap<Reference, Change>,
+    /// Under which names the source had those images that got another one.
+    pub renamed: BTreeMap<Reference, BTreeSet<Reference>>,
+    /// The images that got another digest.
+    pub remade: Vec<Remade>,
     /// What the images need.
     pub need: Need,
     /// What sharing saves of that.
@@ -72,10 +77,10 @@ pub struct Planned {
 impl Conversion {
     /// Starts a report with nothing done.
     #[must_use]
-    pub fn of(source: &Path, destination: &Path, dry_run: bool) -> Self {
+    pub fn of(sources: &[PathBuf], destination: &Path, dry_run: bool) -> Self {
         Self {
             schema: "bundle.conversion/1",
-            source: source.to_owned(),
+            sources: sources.to_vec(),
             destination: destination.to_owned(),
             dry_run,
             stopped: false,
@@ -83,6 +88,8 @@ impl Conversion {
             tags: 0,
             untagged_left_out: 0,
             changes: BTreeMap::new(),
+            renamed: BTreeMap::new(),
+            remade: Vec::new(),
             need: Need::default(),
             saved: Saving::default(),
             outcome: Outcome::default(),
@@ -99,9 +106,12 @@ impl Conversion {
         self.planned = Planned { blobs: plan.blobs(), files: plan.small_files(), takes_at_most };
     }
 
-    /// Takes in the images that are visible in the end, and what they need.
-    pub fn shows(&mut self, plan: &Plan, need: Need) {
+    /// Takes in the images that are visible in the end, under which names the sources had them, and what they need.
+    pub fn shows(&mut self, plan: &Plan, need: Need, sources: &BTreeMap<Reference, BTreeSet<Reference>>) {
         self.changes = plan.images.clone();
+        let renamed = sources.iter().filter(|(name, sources)| !sources.iter().eq([*name]));
+        let shown = renamed.filter(|(name, _)| self.changes.contains_key(name));
+        self.renamed = shown.map(|(name, sources)| (name.clone(), sources.clone())).collect();
         self.images = plan.images.len() as u64;
         self.tags = plan.images.keys().filter(|reference| reference.is_tagged()).count() as u64;
         self.saved = Saving::of(need.logical.bytes, need.unique.bytes);
@@ -133,10 +143,19 @@ impl Report for Conversion {
         }
         let mut text = String::new();
         if self.dry_run {
-            let rows: Vec<_> =
-                self.changed().map(|(image, change)| vec![change.to_owned(), image.to_string()]).collect();
-            text.push_str(&table(&rows));
+            let row = |(image, change): (&Reference, &str)| {
+                let from: Vec<String> =
+                    self.renamed.get(image).into_iter().flatten().map(ToString::to_string).collect();
+                let name = if from.is_empty() {
+                    image.to_string()
+                } else {
+                    format!("{} -> {image}", from.join(", "))
+                };
+                vec![change.to_owned(), name]
+            };
+            text.push_str(&table(&self.changed().map(row).collect::<Vec<_>>()));
         }
+        text += &remade(&self.remade);
         let Need { logical, unique } = self.need;
         let (new, moved, unchanged) =
             (self.number_of(Change::New), self.number_of(Change::Moved), self.number_of(Change::Unchanged));

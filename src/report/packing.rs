@@ -1,14 +1,16 @@
 //! What a package has, or would have.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::Report;
+use super::placed::remade;
 use super::text::{bytes, count};
 use crate::finding::Finding;
 use crate::layout::package::{Bill, Form, Totals};
+use crate::lists::Remade;
 use crate::pack::deltas::Layers;
 
 /// The result of `pack`.
@@ -17,8 +19,8 @@ pub struct Packing {
     /// `bundle.packing/1`.
     pub schema: &'static str,
     /// What was read.
-    #[serde(serialize_with = "crate::text::path")]
-    pub source: PathBuf,
+    #[serde(serialize_with = "crate::text::paths")]
+    pub sources: Vec<PathBuf>,
     /// What was written; none for standard output.
     pub package: Option<PathBuf>,
     /// How it lies.
@@ -33,6 +35,8 @@ pub struct Packing {
     /// What became of the wish for deltas, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers: Option<Layers>,
+    /// The images that got another digest.
+    pub remade: Vec<Remade>,
     /// How many images were left out because they have no tag.
     pub untagged_left_out: u64,
     /// The length of its tar in bytes.
@@ -44,16 +48,17 @@ pub struct Packing {
 impl Packing {
     /// Starts a report on a package with this bill of materials.
     #[must_use]
-    pub fn of(source: &Path, dry_run: bool, bill: &Bill) -> Self {
+    pub fn of(sources: &[PathBuf], dry_run: bool, bill: &Bill) -> Self {
         Self {
             schema: "bundle.packing/1",
-            source: source.to_owned(),
+            sources: sources.to_vec(),
             package: None,
             form: bill.form,
             dry_run,
             stopped: false,
             totals: bill.totals,
             layers: None,
+            remade: Vec::new(),
             untagged_left_out: 0,
             package_bytes: 0,
             findings: Vec::new(),
@@ -76,6 +81,7 @@ impl Report for Packing {
         let Totals { images, carries, restores, deltas, relies_on } = self.totals;
         let mut text = String::new();
         let _ = writeln!(text, "{}", count(images, "image"));
+        text += &remade(&self.remade);
         if self.untagged_left_out > 0 {
             let left_out = count(self.untagged_left_out, "untagged image");
             let _ = writeln!(text, "{left_out} left out, --untagged carries them");

@@ -3,6 +3,7 @@
 use super::Planned;
 use super::text::{bytes, count};
 use crate::execute::Outcome;
+use crate::lists::Remade;
 
 /// What was done; `there` blobs were in their place before.
 pub(super) fn placed(outcome: &Outcome, there: u64) -> String {
@@ -15,6 +16,15 @@ pub(super) fn placed(outcome: &Outcome, there: u64) -> String {
         copied.files,
         count(*written_files, "small file"),
     )
+}
+
+/// The images that got another digest, a line each.
+pub(super) fn remade(remade: &[Remade]) -> String {
+    let line = |it: &Remade| {
+        let from: Vec<String> = it.from.iter().map(ToString::to_string).collect();
+        format!("{}: {} -> {}\n", it.image, from.join(" + "), it.to)
+    };
+    remade.iter().map(line).collect()
 }
 
 /// What there is to do; `there` blobs are in their place.

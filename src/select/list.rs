@@ -63,6 +63,11 @@ impl Line {
         Ok(Self { text: text.to_owned(), host, repositories, tag, digest })
     }
 
+    /// The same image of whatever registry.
+    pub(super) fn from_anywhere(self) -> Self {
+        Self { host: None, ..self }
+    }
+
     /// Whether it means this image.
     pub(super) fn matches(&self, reference: &Reference, image: Option<&Image>) -> bool {
         if !self.repositories.contains(&reference.repository) {

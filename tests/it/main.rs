@@ -6,6 +6,7 @@
 
 mod architecture;
 mod changing;
+mod choice;
 mod crash;
 mod dedupe;
 mod deltas;

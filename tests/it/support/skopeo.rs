@@ -18,6 +18,11 @@ pub(crate) fn copy(source: &str, destination: &str) {
     skopeo(["copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false", source, destination]);
 }
 
+/// Copies the one platform that skopeo takes, for targets that have no lists.
+pub(crate) fn copy_one(source: &str, destination: &str) {
+    skopeo(["copy", source, destination]);
+}
+
 /// Reads the manifest of an image of the registry, byte for byte; `identifier` is `:tag` or `@digest`.
 pub(crate) fn inspect_raw(registry: &Registry, repository: &str, identifier: &str) -> String {
     let source = format!("docker://{}/{repository}{identifier}", registry.address());
