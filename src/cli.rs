@@ -92,7 +92,7 @@ enum Command {
     },
     /// Check every byte and every link, and name the images that each fault breaks
     ///
-    /// Each PATH is a tree of dir: images or registry storage. Exit code 0: sound, warnings aside; 4: not.
+    /// Each PATH is a tree of any layout. Exit code 0: sound, warnings aside; 4: not.
     Verify(Verify),
     /// Write images as a package: one tar, or a folder, with a bill of materials
     ///
@@ -114,12 +114,12 @@ enum Command {
     Diff(Diff),
     /// Show what images weigh, what they share, and what a patch against a base would carry
     ///
-    /// Each PATH is a tree of dir: images or registry storage; without any, those below the current folder.
+    /// Each PATH is a tree of any layout; without any, those below the current folder.
     Stats(Stats),
     /// Make equal blob files one inode, in place: tar and rsync -H then ship them once
     ///
-    /// Each PATH is a tree of dir: images or registry storage. Every file is hashed before it is linked; a corrupt
-    /// copy stays as it is and is reported.
+    /// Each PATH is a tree of dir: images, registry storage or an OCI layout. Every file is hashed before it is
+    /// linked; a corrupt copy stays as it is and is reported.
     Dedupe(Dedupe),
     /// Show who compressed a layer, and which files changed in it
     InspectLayer(InspectLayer),

@@ -13,7 +13,7 @@ use crate::reference::Repository;
 use crate::select::Selection;
 use crate::text::shown;
 
-/// Which images, and what of them: the same on every command that reads images.
+/// Which images: the same on every command that is about some of a tree's.
 #[derive(Debug, Args)]
 pub(super) struct Select {
     /// Only the images that this file lists, one a line, `#` for comments; `-` for standard input
@@ -25,6 +25,13 @@ pub(super) struct Select {
     /// No images whose <repository>:<tag> matches; may be repeated
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
+}
+
+/// Which images, and what of them: the same on every command that reads images.
+#[derive(Debug, Args)]
+pub(super) struct Choose {
+    #[command(flatten)]
+    select: Select,
     /// Only what runs on these platforms, such as linux/amd64,linux/arm64
     #[arg(long, value_name = "PLATFORM,...", value_delimiter = ',')]
     platform: Vec<lists::Wanted>,
@@ -90,7 +97,7 @@ impl Selected {
 }
 
 impl Select {
-    pub(super) fn read(&self) -> Result<Selected> {
+    pub(super) fn read(&self) -> Result<Selection> {
         let list = match &self.images {
             None => None,
             Some(path) if path.as_os_str() == "-" => {
@@ -100,8 +107,14 @@ impl Select {
                 Some(fs::read_to_string(path).with_context(|| format!("cannot read {}", shown(path)))?)
             }
         };
+        Selection::parse(list.as_deref(), &self.include, &self.exclude)
+    }
+}
+
+impl Choose {
+    pub(super) fn read(&self) -> Result<Selected> {
         Ok(Selected {
-            selection: Selection::parse(list.as_deref(), &self.include, &self.exclude)?,
+            selection: self.select.read()?,
             lists: Choice { platforms: self.platform.clone(), rule: self.index.into() },
         })
     }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::Common;
-use super::choose::{Name, Select};
+use super::choose::{Choose, Name};
 use super::paths::Paths;
 use super::write::{LinkArg, Write};
 use crate::commands::{self, Conversion, Ending};
@@ -16,7 +16,7 @@ pub(super) struct Convert {
     #[command(flatten)]
     paths: Paths,
     #[command(flatten)]
-    select: Select,
+    choose: Choose,
     #[command(flatten)]
     name: Name,
     /// How blobs are shared with the source
@@ -60,7 +60,7 @@ impl Convert {
         common: &Common,
     ) -> Result<Ending> {
         let (sources, destination) = self.paths.split();
-        let (selected, naming) = (self.select.read()?, self.name.naming());
+        let (selected, naming) = (self.choose.read()?, self.name.naming());
         commands::convert(&Conversion {
             sources,
             destination,

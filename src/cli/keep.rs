@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Common;
-use super::choose::Select;
+use super::choose::Choose;
 use super::write::Write;
 use crate::commands::{self, Deduplication, Ending, Verification};
 use crate::progress::Progress;
@@ -17,7 +17,7 @@ pub(super) struct Verify {
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     #[command(flatten)]
-    select: Select,
+    choose: Choose,
     /// Check everything but the hashes
     #[arg(long)]
     quick: bool,
@@ -45,7 +45,7 @@ impl Verify {
     pub(super) fn run(&self, common: &Common) -> Result<Ending> {
         commands::verify(&Verification {
             paths: &self.paths,
-            sought: self.select.read()?.sought(),
+            sought: self.choose.read()?.sought(),
             repair_from: &self.repair_from,
             is_quick: self.quick,
             writing: self.write.writing(),

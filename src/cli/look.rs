@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Common;
-use super::choose::Select;
+use super::choose::Choose;
 use crate::commands::{self, Difference, Ending, Inspection, Statistics};
 use crate::progress::Progress;
 
@@ -22,7 +22,7 @@ pub(super) struct Stats {
     #[arg(long, requires = "base")]
     delta: bool,
     #[command(flatten)]
-    select: Select,
+    choose: Choose,
 }
 
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ pub(super) struct Diff {
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
-    select: Select,
+    choose: Choose,
 }
 
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ pub(super) struct Inventory {
     #[arg(value_name = "SRC")]
     source: PathBuf,
     #[command(flatten)]
-    select: Select,
+    choose: Choose,
 }
 
 #[derive(Debug, Args)]
@@ -72,7 +72,7 @@ impl Stats {
             bases: &self.base,
             estimates_deltas: self.delta,
             progress: Progress::new(common.quiet),
-            sought: self.select.read()?.sought(),
+            sought: self.choose.read()?.sought(),
             format: common.format(),
         })
     }
@@ -85,7 +85,7 @@ impl Diff {
             new: &self.new,
             estimates_deltas: self.delta,
             progress: Progress::new(common.quiet),
-            sought: self.select.read()?.sought(),
+            sought: self.choose.read()?.sought(),
             tells_by_exit_code: self.exit_code,
             format: common.format(),
         })
@@ -94,7 +94,7 @@ impl Diff {
 
 impl Inventory {
     pub(super) fn run(&self) -> Result<Ending> {
-        commands::inventory(&self.source, &self.select.read()?.sought())
+        commands::inventory(&self.source, &self.choose.read()?.sought())
     }
 }
 

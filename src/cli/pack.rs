@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::Common;
-use super::choose::{Name, Select};
+use super::choose::{Choose, Name};
 use super::paths::Paths;
 use crate::commands::{self, Ending, Package, Packing};
 use crate::pack::Split;
@@ -22,7 +22,7 @@ pub(super) struct Pack {
     #[arg(long, value_name = "BASE")]
     base: Vec<PathBuf>,
     #[command(flatten)]
-    select: Select,
+    choose: Choose,
     #[command(flatten)]
     naming: Name,
     /// Also pack images that only a digest names
@@ -66,7 +66,7 @@ impl Pack {
             None if path.as_os_str() == "-" => Package::Tar(Split::Stdout),
             None => Package::Tar(Split::No(path.clone())),
         };
-        let (selected, naming) = (self.select.read()?, self.naming.naming());
+        let (selected, naming) = (self.choose.read()?, self.naming.naming());
         commands::pack(&Packing {
             sources,
             package,

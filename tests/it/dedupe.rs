@@ -70,15 +70,18 @@ fn what_a_tree_has_twice_is_there_once() {
 #[test]
 fn several_trees_share_what_they_have_in_common() {
     let (folder, images) = copied_release();
-    let storage = folder.path().join("storage");
+    let [storage, layout] = ["storage", "layout"].map(|name| folder.path().join(name));
     convert("to-registry", &["--link", "copy"], &images, &storage);
-    let trees = [images.as_path(), storage.as_path()];
+    convert("to-oci", &["--link", "copy"], &images, &layout);
+    let trees = [images.as_path(), storage.as_path(), layout.as_path()];
     let occupied = bytes_on_disk(&trees);
     let done = dedupe(&[], &trees).expect(0).summary;
     assert_eq!(done["freed"].as_u64().unwrap(), occupied - bytes_on_disk(&trees));
     let hex = layer(&images.join("zone-base:1.0"), 0);
     let blob = storage.join(format!("registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]));
     assert_eq!(inode(&images.join("zone-base:1.0").join(&hex)), inode(&blob));
+    assert_eq!(inode(&layout.join("blobs/sha256").join(&hex)), inode(&blob));
+    assert_eq!(links(&layout.join("index.json")), 1);
     assert_eq!(verify(&[], &trees).code, 0);
 }
 
