@@ -5,6 +5,7 @@ mod convert;
 mod keep;
 mod look;
 mod pack;
+mod prune;
 mod select;
 mod write;
 
@@ -19,6 +20,7 @@ use convert::Convert;
 use keep::{Dedupe, Verify};
 use look::{Diff, InspectLayer, Inventory, Stats};
 use pack::Pack;
+use prune::Prune;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -105,6 +107,11 @@ enum Command {
     /// Each PATH is a tree of dir: images or registry storage. Every file is hashed before it is linked; a corrupt
     /// copy stays as it is and is reported.
     Dedupe(Dedupe),
+    /// Remove from registry storage what is not wanted, with all that only this needed
+    ///
+    /// Keeps the tags that are chosen, or all of them with --untagged, with everything that they need and that is
+    /// about them. It needs a registry that is stopped or read-only, or --older-than.
+    Prune(Prune),
     /// Show who compressed a layer, and which files changed in it
     InspectLayer(InspectLayer),
 }
@@ -134,6 +141,7 @@ pub fn run(cli: Cli) -> Result<Ending> {
         Command::Diff(diff) => diff.run(&common),
         Command::Verify(verify) => verify.run(&common),
         Command::Dedupe(dedupe) => dedupe.run(&common),
+        Command::Prune(prune) => prune.run(&common),
         Command::InspectLayer(inspect) => inspect.run(&common),
         Command::Stats(stats) => stats.run(&common),
     }

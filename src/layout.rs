@@ -9,7 +9,7 @@ mod find;
 pub mod graph;
 pub mod inventory;
 pub mod package;
-mod registry;
+pub mod registry;
 
 use std::path::{Path, PathBuf};
 

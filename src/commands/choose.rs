@@ -43,7 +43,7 @@ pub(super) fn choose(scan: Scan, wanted: &Wanted, target: &dyn Layout) -> Result
     }
     // What only a digest names comes along where it is about an image that does.
     let tagged = catalog.images.keys().filter(|reference| reference.is_tagged()).cloned().collect();
-    let kept = catalog.with_referrers(tagged);
+    let kept = catalog.with_referrers(tagged, |_| false);
     let left_out: BTreeSet<_> =
         catalog.images.keys().filter(|reference| !kept.contains(reference)).cloned().collect();
     let untagged_left_out = left_out.len() as u64;
