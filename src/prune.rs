@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+pub use keep::missed;
 pub use plan::plan;
 pub use remove::{Removal, remove};
 

@@ -72,6 +72,12 @@ fn place(reference: &Reference) -> Place<'_> {
     (reference.host.as_ref(), &reference.repository)
 }
 
+/// Whether a tag is one of those that are made of the digest of what its image is about.
+#[must_use]
+pub fn is_made_of_digest(tag: &Tag) -> bool {
+    subject_of_tag(tag).is_some()
+}
+
 /// What a tag is about that is made of a digest: `<algorithm>-<hex>`, and for one purpose `.<purpose>` behind it.
 fn subject_of_tag(tag: &Tag) -> Option<Subject> {
     let (algorithm, rest) = tag.as_str().split_once('-')?;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{Ending, Writing, conclude, open};
 use crate::audit::audit;
-use crate::finding::Finding;
+use crate::finding::{self, Finding};
 use crate::layout::registry::{Holdings, Part};
 use crate::layout::{self, Layout, Registry, Tree};
 use crate::progress::Progress;
@@ -64,6 +64,13 @@ pub fn prune(asked: &Pruning) -> Result<Ending> {
     let mut findings = audit(&trees, Depth::Sizes, &|_| {})?.findings;
     let [Tree { root, scan, .. }] = trees;
     findings.retain(Finding::is_error);
+    findings.extend(prune::missed(&scan.catalog, &findings, &holdings, &root));
+    let mut report = report::Pruning::of(asked.path, asked.is_dry_run, asked.older_than);
+    if !asked.is_forced && !findings.is_empty() {
+        report.refused = true;
+        report.findings = finding::settle(findings);
+        return conclude(&report, &report.findings, asked.format);
+    }
 
     let young_from_ns = asked.older_than.map(|age| match age {
         // Nothing is younger than no time at all, whatever its clock said.
@@ -71,13 +78,7 @@ pub fn prune(asked: &Pruning) -> Result<Ending> {
         age => nanoseconds(started).saturating_sub(nanoseconds_of(age)),
     });
     let wanted = Wanted { selection: asked.selection, history: asked.history, young_from_ns };
-    let plan = prune::plan(scan.catalog, &mut findings, &holdings, &wanted, &root)?;
-    let mut report = report::Pruning::of(asked.path, asked.is_dry_run, asked.older_than);
-    if !asked.is_forced && !findings.is_empty() {
-        report.refused = true;
-        report.findings = crate::finding::settle(findings);
-        return conclude(&report, &report.findings, asked.format);
-    }
+    let plan = prune::plan(scan.catalog, &findings, &holdings, &wanted, &root)?;
     report.plans(&plan, &root, &holdings.strays);
     if let Some(destination) = destination {
         let bar = asked.progress.blobs("removing", plan.removal.blobs.len() as u64);
@@ -86,7 +87,7 @@ pub fn prune(asked: &Pruning) -> Result<Ending> {
     // What broke only what is gone broke nothing.
     let is_gone = |name: &Reference| plan.tags.contains(name) || plan.untagged.contains(name);
     findings.retain(|finding| finding.images.is_empty() || !finding.images.iter().all(is_gone));
-    report.findings = crate::finding::settle(findings);
+    report.findings = finding::settle(findings);
     conclude(&report, &report.findings, asked.format)
 }
 

@@ -1,6 +1,7 @@
 //! Which images stay: those that were asked for, and what is about them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 
@@ -33,7 +34,7 @@ pub(super) fn name_all(catalog: &mut Catalog, holdings: &Holdings) {
 
 /// Tags and revisions of which the scan said nothing, good or bad: it saw less than there is.
 #[must_use]
-pub(super) fn missed(catalog: &Catalog, findings: &[Finding], holdings: &Holdings) -> Vec<Finding> {
+pub fn missed(catalog: &Catalog, findings: &[Finding], holdings: &Holdings, root: &Path) -> Vec<Finding> {
     let told: HashSet<&Reference> = findings.iter().flat_map(|finding| &finding.images).collect();
     let lost: HashSet<Digest> = findings.iter().filter_map(|finding| finding.digest).collect();
     let missed = holdings.holdings.iter().filter(|holding| match &holding.part {
@@ -44,7 +45,8 @@ pub(super) fn missed(catalog: &Catalog, findings: &[Finding], holdings: &Holding
         Part::Revision(_, digest) => !catalog.manifests.contains_key(digest) && !lost.contains(digest),
         _ => false,
     });
-    missed.map(|holding| Finding::at(Kind::Unreadable, &holding.path).found("it was not read")).collect()
+    let finding = |path: &Path| Finding::at(Kind::Unreadable, root.join(path)).found("it was not read");
+    missed.map(|holding| finding(&holding.path)).collect()
 }
 
 /// The images that a person wants.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::doubt::{Doubt, doubt};
+use super::doubt::{Doubt, doubt, images_in_doubt};
 use super::{History, Plan, Removal, Wanted, keep};
 use crate::catalog::{Catalog, Image};
 use crate::digest::Digest;
@@ -17,20 +17,15 @@ use crate::reference::{Reference, Repository};
 
 /// Decides what goes of the storage at `root`, which the catalog, the findings and the holdings describe.
 ///
-/// `findings` gets what shows that the scan saw less than there is.
-///
 /// # Errors
 /// When a person wants images that are not there, or none.
 pub fn plan(
     mut catalog: Catalog,
-    findings: &mut Vec<Finding>,
+    findings: &[Finding],
     holdings: &Holdings,
     wanted: &Wanted,
     root: &Path,
 ) -> Result<Plan> {
-    let mut missed = keep::missed(&catalog, findings, holdings);
-    missed.iter_mut().for_each(|finding| finding.file = root.join(&finding.file));
-    findings.extend(missed);
     let untagged: BTreeSet<Reference> =
         catalog.images.keys().filter(|name| !name.is_tagged()).cloned().collect();
     keep::name_all(&mut catalog, holdings);
@@ -46,7 +41,9 @@ pub fn plan(
     let (kept, doubted) = match doubt.is_none() {
         true => (kept, None),
         false => {
-            let all = kept.into_iter().chain(in_doubt(&catalog, &doubt)).collect();
+            let unsure = images_in_doubt(&catalog, &doubt);
+            let unsure = unsure.filter(|name| !wanted.selection.excludes(name)).cloned();
+            let all = keep::with_followers(&catalog, kept.into_iter().chain(unsure).collect(), wanted);
             let stay = Stay::of(&mut catalog, &all, wanted.history, &doubt);
             (all, Some(stay))
         }
@@ -176,16 +173,10 @@ impl Doubt {
             Part::Revision(repository, _) | Part::Layer(repository, _) | Part::History(repository, ..) => {
                 self.repositories.contains(repository)
             }
-            Part::Blob(_) => self.is_everywhere,
+            Part::Blob(digest) => self.is_everywhere || self.content.contains(digest),
             Part::Tag(..) | Part::Upload(_) => false,
         }
     }
-}
-
-/// All manifests of the repositories in doubt.
-fn in_doubt(catalog: &Catalog, doubt: &Doubt) -> Vec<Reference> {
-    let all = catalog.images.keys().filter(|name| !name.is_tagged());
-    all.filter(|name| doubt.repositories.contains(&name.repository)).cloned().collect()
 }
 
 /// What links lead to that are too young to be removed: an upload may just have been found to be there already.

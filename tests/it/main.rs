@@ -22,6 +22,7 @@ mod nesting;
 mod ownership;
 mod package_kills;
 mod packages;
+mod prune;
 mod readme;
 mod removal;
 mod room;
