@@ -32,8 +32,10 @@ fn spoil(path: &Path) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Ways to damage it, each with a word of what is said.
-const DAMAGES: [(&str, fn(&Site)); 11] = [
+/// What is said of damage, and a way to do it.
+type Damage = (&'static str, fn(&Site));
+
+const DAMAGES: [Damage; 11] = [
     ("wrong size", |site| {
         let layer = &image(site, "team/app:2").children[0].blobs[1];
         fs::write(site.data(&layer.digest), b"short").unwrap();
