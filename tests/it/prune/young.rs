@@ -1,6 +1,7 @@
 //! `--older-than`: what was written a moment ago may be half of a push, and stays.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +20,7 @@ const GAP: Duration = Duration::from_secs(4);
 fn what_is_young_stays_with_all_that_it_needs() {
     let site = Site::plain();
     let garbage = site.put(b"old garbage");
+    let mounted = site.put(b"old content, now mounted");
     site.upload("team/mirror", Duration::ZERO);
     sleep(GAP);
     let middle = SystemTime::now();
@@ -29,7 +31,18 @@ fn what_is_young_stays_with_all_that_it_needs() {
     forge::write(&forge::tree(&young), &site.path().join("young"));
     convert("to-registry", &["--link", "copy"], &site.path().join("young"), &site.docker());
     let fresh = site.put(b"young garbage");
-    let mounted = site.put(b"old content, now mounted");
+    // A tag that is given to a manifest that lay about without one.
+    let orphan = site.others.iter().find(|(name, _)| name.starts_with("team/app@")).unwrap().1.clone();
+    let again = [("team/app:again".to_owned(), orphan.clone())];
+    let tag = site.root().join("repositories/team/app/_manifests/tags/again");
+    write(&tag.join("current/link"), orphan.digest().as_bytes());
+    write(
+        &tag.join("index").join(orphan.digest().replace(':', "/")).join("link"),
+        orphan.digest().as_bytes(),
+    );
+    // Nobody wrote the garbage lately, but somebody looked after its folder.
+    let folder = site.data(&garbage).parent().unwrap().to_owned();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
     write(&site.link("team/mirror/_layers", &mounted), mounted.as_bytes());
     // Its name is new here, although nobody wrote it lately.
     let linked = crate::support::sha256(b"linked garbage");
@@ -44,7 +57,7 @@ fn what_is_young_stays_with_all_that_it_needs() {
     let foretold = site.prune_to_list(&["-n", "--older-than", &age()]).expect(0).summary;
     let mut done = site.prune_to_list(&["--older-than", &age()]).expect(0).summary;
     assert_eq!(done["too_young"]["uploads"], 1);
-    assert_eq!(done["too_young"]["tags"], 1);
+    assert_eq!(done["too_young"]["tags"], 2);
     assert_eq!(done["removed"]["uploads"], 1);
     for key in ["dry_run", "older_than_seconds"] {
         done[key] = foretold[key].clone();
@@ -54,9 +67,9 @@ fn what_is_young_stays_with_all_that_it_needs() {
     for digest in [&fresh, &mounted, &linked] {
         assert!(site.data(digest).exists());
     }
-    assert!(!site.data(&garbage).exists());
+    assert!(!folder.exists());
     let left = files(&site.root());
-    for (path, bytes) in forge::storage(&young) {
+    for (path, bytes) in forge::storage(young.iter().chain(&again)) {
         assert_eq!(left.get(&path), Some(&bytes), "{path}");
     }
     let upload = site.root().join("repositories/team/app/_uploads/0815/data");
