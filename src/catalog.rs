@@ -18,6 +18,7 @@ use crate::finding::{Finding, Kind};
 use crate::manifest::{self, Descriptor, InvalidManifest, MAX_MANIFEST_BYTES, Manifest, Need, Platform};
 use crate::reference::{Reference, Repository};
 use crate::text::shown;
+pub use referrers::is_made_of_digest;
 
 /// Everything that a tree holds.
 #[derive(Debug, Default)]

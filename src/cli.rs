@@ -7,6 +7,7 @@ mod keep;
 mod look;
 mod pack;
 mod paths;
+mod prune;
 mod write;
 
 use anyhow::Result;
@@ -20,6 +21,7 @@ use convert::{Convert, RefNameArg};
 use keep::{Dedupe, Verify};
 use look::{Diff, InspectLayer, Inventory, Stats};
 use pack::Pack;
+use prune::Prune;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -121,6 +123,11 @@ enum Command {
     /// Each PATH is a tree of dir: images, registry storage or an OCI layout. Every file is hashed before it is
     /// linked; a corrupt copy stays as it is and is reported.
     Dedupe(Dedupe),
+    /// Remove from registry storage what is not wanted, with all that only this needed
+    ///
+    /// Keeps the tags that are chosen, or all of them with --untagged, with everything that they need and that is
+    /// about them. It needs a registry that is stopped or read-only, or --older-than.
+    Prune(Prune),
     /// Show who compressed a layer, and which files changed in it
     InspectLayer(InspectLayer),
 }
@@ -151,6 +158,7 @@ pub fn run(cli: Cli) -> Result<Ending> {
         Command::Diff(diff) => diff.run(&common),
         Command::Verify(verify) => verify.run(&common),
         Command::Dedupe(dedupe) => dedupe.run(&common),
+        Command::Prune(prune) => prune.run(&common),
         Command::InspectLayer(inspect) => inspect.run(&common),
         Command::Stats(stats) => stats.run(&common),
     }

@@ -9,6 +9,7 @@ mod estimate;
 mod inspect_layer;
 mod inventory;
 mod pack;
+mod prune;
 mod stats;
 mod verify;
 
@@ -20,6 +21,7 @@ pub use diff::{Difference, diff};
 pub use inspect_layer::{Inspection, inspect_layer};
 pub use inventory::inventory;
 pub use pack::{Package, Packing, pack};
+pub use prune::{Pruning, prune};
 pub use stats::{Statistics, stats};
 pub use verify::{Verification, verify};
 

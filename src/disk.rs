@@ -15,6 +15,7 @@ mod names;
 mod ownership;
 mod staging;
 mod destination;
+mod removal;
 mod share;
 mod output;
 

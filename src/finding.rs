@@ -120,7 +120,7 @@ kinds! {
     /// A link to a blob that is not there, and that no image was seen to need.
     DanglingLink => Warning, "link to a blob that is not there", "remove the link, unless an image misses the blob";
     /// A blob that nothing needs.
-    OrphanBlob => Warning, "blob that no image needs", "it can be removed; a registry's garbage collection does that";
+    OrphanBlob => Warning, "blob that no image needs", "it can be removed: `bundle prune --untagged` does that";
     /// What an upload or an interrupted run left behind.
     Leftover => Warning, "leftover of an upload or of an interrupted run", "what bundle left, its next run removes; the rest, whoever runs the registry";
     /// Hard links that have another owner or mode than was asked for.
@@ -182,7 +182,7 @@ kinds! {
     /// A tag's folder without its link.
     EmptyTag => Warning, "tag without a link, left out", "push the tag again if it is wanted";
     /// A blob that nothing needs and that is not sound.
-    SpoiledOrphan => Warning, "unsound blob that no image needs", "it can be removed; a registry's garbage collection does that";
+    SpoiledOrphan => Warning, "unsound blob that no image needs", "it can be removed: `bundle prune --untagged` does that";
 }
 
 /// Puts findings in order, each thing said once: what a graver finding tells as well is left out.

@@ -13,7 +13,7 @@ pub mod inventory;
 mod manifests;
 mod oci;
 pub mod package;
-mod registry;
+pub mod registry;
 
 use std::path::{Path, PathBuf};
 

@@ -17,7 +17,7 @@
 //! | the rim | [`layout`]: one codec a file |
 //! | what is wanted | [`names`], [`select`], [`lists`] (platforms) |
 //! | what is sound | [`verify`] (files), [`damage`] (images), [`present`] (the destination), [`audit`] (a whole tree) |
-//! | what is done | [`plan`], [`space`] (whether it fits), [`execute`], [`pack`] |
+//! | what is done | [`plan`], [`space`] (whether it fits), [`execute`], [`pack`], [`prune`] |
 //! | what is said | [`stats`], [`report`], [`progress`] |
 //! | the sentences | [`commands`], [`cli`], [`interrupt`] |
 
@@ -53,6 +53,7 @@ pub mod plan;
 pub mod space;
 pub mod execute;
 pub mod pack;
+pub mod prune;
 
 pub mod stats;
 pub mod report;

@@ -79,7 +79,7 @@ impl Selection {
         Ok(())
     }
 
-    /// Leaves the chosen images only, and the untagged ones that are about them.
+    /// Leaves the chosen images only, and those that are about them.
     #[must_use]
     pub fn choose(&self, catalog: Catalog) -> Catalog {
         if self.is_all() {
@@ -87,8 +87,30 @@ impl Selection {
         }
         let wanted = catalog.images.iter().filter(|(reference, image)| self.wants(reference, Some(image)));
         let wanted = wanted.map(|(reference, _)| reference.clone()).collect();
-        let wanted = catalog.with_referrers(wanted);
+        let wanted = catalog.with_referrers(wanted, |reference| self.excludes(reference));
         catalog.select(&wanted)
+    }
+
+    /// Whether nothing was chosen, so that all images are wanted.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.listed.is_none() && self.include.is_empty() && self.exclude.is_empty()
+    }
+
+    /// Whether an `exclude` pattern names it.
+    #[must_use]
+    pub fn excludes(&self, reference: &Reference) -> bool {
+        let name = reference.to_string();
+        self.exclude.iter().any(|pattern| pattern.matches(&name))
+    }
+
+    /// Whether an image is named as one without a tag: by a line with its digest, or by an `include` pattern that
+    /// speaks of digests.
+    #[must_use]
+    pub fn names_digest(&self, reference: &Reference, image: &Image) -> bool {
+        let is_listed = self.listed.iter().flatten().any(|line| line.matches(reference, Some(image)));
+        let mut patterns = self.include.iter().filter(|pattern| pattern.as_str().contains('@'));
+        is_listed || patterns.any(|pattern| pattern.matches(&reference.to_string()))
     }
 
     /// Whether a finding is about a chosen image, or about none in particular.
@@ -99,13 +121,9 @@ impl Selection {
         finding.images.is_empty() || finding.images.iter().any(wants)
     }
 
-    /// Whether everything is wanted.
+    /// Whether an image is wanted; of one that could not be read, only the name is known.
     #[must_use]
-    pub fn is_all(&self) -> bool {
-        self.listed.is_none() && self.include.is_empty() && self.exclude.is_empty()
-    }
-
-    fn wants(&self, reference: &Reference, image: Option<&Image>) -> bool {
+    pub fn wants(&self, reference: &Reference, image: Option<&Image>) -> bool {
         let is_listed = |lines: &Vec<Line>| lines.iter().any(|line| line.matches(reference, image));
         if !self.listed.as_ref().is_none_or(is_listed) {
             return false;

@@ -17,6 +17,7 @@
 //! Every manifest that an image reaches gets its revision link, and every repository its `_layers` and
 //! `tags`, or a registry's garbage collection deletes what it does not see.
 
+mod holdings;
 mod links;
 mod lint;
 mod repositories;
@@ -26,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+pub use holdings::{Folder, Held, Holding, Holdings, Part};
 use rayon::prelude::*;
 
 use super::{Content, Entry, Layout, Scan, Stage, blob_content, in_order, manifests};
@@ -35,7 +37,8 @@ use crate::finding::Finding;
 use crate::reference::{Identifier, Reference, Repository};
 
 const BLOBS: &str = "blobs";
-const REPOSITORIES: &str = "repositories";
+/// The folder of all repositories, below the root.
+pub const REPOSITORIES: &str = "repositories";
 
 /// Registry storage.
 pub struct Registry;

@@ -23,6 +23,7 @@ mod nesting;
 mod ownership;
 mod package_kills;
 mod packages;
+mod prune;
 mod readme;
 mod removal;
 mod room;

@@ -77,6 +77,7 @@ fn every_command_and_option_of_the_help_is_in_the_readme() {
         "verify",
         "stats",
         "dedupe",
+        "prune",
         "inspect-layer",
     ];
     for command in commands {

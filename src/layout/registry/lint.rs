@@ -70,8 +70,8 @@ fn blobs(root: &Path, catalog: &Catalog, findings: &mut Vec<Finding>) {
     for entry in WalkDir::new(root).min_depth(1).sort_by_file_name() {
         let Ok(entry) = entry else { continue };
         let name = entry.file_name().to_string_lossy();
-        let is_claim = known.contains(entry.path()) || findings.iter().any(|it| it.file == entry.path());
-        if !entry.file_type().is_dir() && name == "data" && !is_claim {
+        let is_claim = || known.contains(entry.path()) || findings.iter().any(|it| it.file == entry.path());
+        if !entry.file_type().is_dir() && name == "data" && !is_claim() {
             findings.push(Finding::at(Kind::StrayFile, entry.path()));
         } else if is_temporary(&name) {
             findings.push(Finding::at(Kind::Leftover, entry.path()));

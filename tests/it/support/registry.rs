@@ -166,6 +166,12 @@ impl Registry {
         if reply.status == 202 { Ok(reply.header("location")) } else { Err(reply.status) }
     }
 
+    /// Lets a repository serve a blob that another one has.
+    pub(crate) fn mount_blob(&self, repository: &str, digest: &str, from: &str) {
+        let url = self.url(&format!("{repository}/blobs/uploads/?mount={digest}&from={from}"));
+        Reply::of(&url, self.agent.post(&url).send_empty()).expect(201);
+    }
+
     fn get(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
         let url = self.url(path);
         let request =

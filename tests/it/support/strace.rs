@@ -73,6 +73,14 @@ pub(crate) fn fail(call: &Call, error: &str, arguments: &[&OsStr]) -> Output {
     Line { arguments, stdin: None }.fail(call, error)
 }
 
+/// Lists the calls of these names of a run of `bundle`, which has to succeed.
+pub(crate) fn calls_of(names: &str, arguments: &[&OsStr]) -> Vec<Call> {
+    let (calls, _) = Line { arguments, stdin: None }.list(names, &[]);
+    let main = calls[0].0.clone();
+    // The other thread waits for signals; calls are counted for all threads together.
+    calls.into_iter().filter(|(thread, _)| *thread == main).map(|(_, call)| call).collect()
+}
+
 impl Line<'_> {
     /// As [`calls`].
     pub(crate) fn calls(self) -> (Vec<Call>, Vec<u8>) {
