@@ -2,6 +2,8 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem::size_of;
+use std::sync::OnceLock;
 
 use super::members::{Member, NAMELESS, members};
 use super::plain;
@@ -24,6 +26,8 @@ pub struct Base {
     pub file: File,
     /// Its members.
     pub members: Vec<Member>,
+    /// That it was hashed, and is what its name says.
+    pub(super) was_sound: OnceLock<()>,
 }
 
 /// All that a site has.
@@ -31,12 +35,19 @@ pub struct Base {
 pub struct Library {
     /// The blobs, in the order of their digests.
     pub bases: Vec<Base>,
-    /// Keys of members, sorted, each with the member that has it.
-    by_hash: Vec<(u64, Place)>,
-    by_path: Vec<(u64, Place)>,
-    by_stem: Vec<(u64, Place)>,
-    by_look: Vec<(u64, Place)>,
+    /// How many members there are up to each base's last.
+    ends: Vec<u32>,
+    by_hash: Index,
+    by_path: Index,
+    by_stem: Index,
+    by_look: Index,
 }
+
+/// Keys of members, sorted, each with the number of the member that has it, counted through all bases.
+///
+/// A site has millions of members, so a key is 32 bits: it finds what may be alike, and proves nothing.
+#[derive(Debug, Default)]
+struct Index(Vec<(u32, u32)>);
 
 /// A member of a base, both by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,31 +88,53 @@ impl Library {
         let members = work::largest_first(&blobs, |(_, file)| file.size, read);
         let bases = blobs.into_iter().zip(members);
         let bases = bases.filter(|(_, members)| !members.is_empty());
-        Self::of(bases.map(|((digest, file), members)| Base { digest, file, members }).collect())
+        let base = |((digest, file), members)| Base { digest, file, members, was_sound: OnceLock::new() };
+        Self::of(bases.map(base).collect())
     }
 
     fn of(bases: Vec<Base>) -> Self {
-        let mut library = Self { bases, ..Self::default() };
-        for (base, Base { members, .. }) in library.bases.iter().enumerate() {
-            for (number, member) in members.iter().enumerate() {
-                let place = Place { base: base as u32, member: number as u32 };
-                let is_named = member.path != NAMELESS;
-                if is_named {
-                    library.by_path.push((member.path, place));
-                    library.by_stem.push((member.stem, place));
-                }
-                // All archives end alike.
-                if member.size > 0 && (is_named || !member.sketch.numbers().is_empty()) {
-                    library.by_hash.push((member.hash, place));
-                }
-                library.by_look.extend(member.sketch.numbers().iter().map(|number| (*number, place)));
+        let is_named = |member: &Member| member.path != NAMELESS;
+        // All archives end alike.
+        let has_content =
+            |member: &Member| member.size > 0 && (is_named(member) || !member.sketch.numbers().is_empty());
+        let keys = |keys: &dyn Fn(&Member, &mut dyn FnMut(u32))| Index::of(&bases, keys);
+        let by_hash = keys(&|it, add| {
+            if has_content(it) {
+                add(it.hash as u32)
             }
-        }
-        library.by_hash.sort_unstable();
-        library.by_path.sort_unstable();
-        library.by_stem.sort_unstable();
-        library.by_look.sort_unstable();
-        library
+        });
+        let by_path = keys(&|it, add| {
+            if is_named(it) {
+                add(it.path)
+            }
+        });
+        let by_stem = keys(&|it, add| {
+            if is_named(it) {
+                add(it.stem)
+            }
+        });
+        let by_look = keys(&|it, add| it.sketch.numbers().iter().for_each(|number| add(*number)));
+        let counts = bases.iter().scan(0, |end, base| {
+            *end += base.members.len() as u32;
+            Some(*end)
+        });
+        Self { ends: counts.collect(), by_hash, by_path, by_stem, by_look, bases }
+    }
+
+    /// How much memory it takes, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        /// What the allocator takes for a sketch besides its numbers.
+        const OF_SKETCH: usize = 16;
+        let indexes = [&self.by_hash, &self.by_path, &self.by_stem, &self.by_look];
+        let indexes = indexes.map(|Index(keys)| size_of_val(keys.as_slice()));
+        let members = self.bases.iter().flat_map(|base| &base.members);
+        let sketches = members.map(|member| match member.sketch.numbers() {
+            [] => 0,
+            numbers => size_of_val(numbers) + OF_SKETCH,
+        });
+        let members = self.ends.last().map_or(0, |end| *end as usize) * size_of::<Member>();
+        (indexes.iter().sum::<usize>() + sketches.sum::<usize>() + members) as u64
     }
 
     /// A member.
@@ -183,13 +216,16 @@ impl Library {
             *worth = bytes.max(*worth);
         };
         if member.size > 0 {
-            for place in with_key(&self.by_hash, &member.hash) {
-                raise(place, if self.member(place).size == member.size { member.size } else { 0 });
+            for place in self.with_key(&self.by_hash, member.hash as u32) {
+                let there = self.member(place);
+                if there.hash == member.hash {
+                    raise(place, if there.size == member.size { member.size } else { 0 });
+                }
             }
         }
         let mut alike: HashMap<Place, u64> = HashMap::new();
         for number in member.sketch.numbers() {
-            with_key(&self.by_look, number).for_each(|place| *alike.entry(place).or_default() += 1);
+            self.with_key(&self.by_look, *number).for_each(|place| *alike.entry(place).or_default() += 1);
         }
         let numbers = member.sketch.numbers().len().max(1) as u64;
         for (place, shared) in alike {
@@ -198,19 +234,45 @@ impl Library {
         // A name tells less than content, and a file of another size is less likely to be the same one.
         for (keys, tenths) in [(&self.by_path, 4), (&self.by_stem, 2)] {
             let key = if tenths == 4 { member.path } else { member.stem };
-            for place in with_key(keys, &key) {
+            for place in self.with_key(keys, key) {
                 let there = self.member(place).size;
                 raise(place, member.size.min(there) * tenths / 10);
             }
         }
         worth.into_iter().collect()
     }
+
+    /// The members with a key, in their order.
+    fn with_key<'l>(&'l self, Index(keys): &'l Index, key: u32) -> impl Iterator<Item = Place> + 'l {
+        let begin = keys.partition_point(|(other, _)| *other < key);
+        let with_it = keys[begin..].iter().take_while(move |(other, _)| *other == key);
+        with_it.map(|(_, number)| {
+            let base = self.ends.partition_point(|end| end <= number);
+            let before = base.checked_sub(1).map_or(0, |before| self.ends[before]);
+            Place { base: base as u32, member: number - before }
+        })
+    }
 }
 
-fn with_key<'k, K: Ord>(keys: &'k [(K, Place)], key: &K) -> impl Iterator<Item = Place> + 'k {
-    let begin = keys.partition_point(|(other, _)| other < key);
-    let end = keys[begin..].partition_point(|(other, _)| other <= key);
-    keys[begin..begin + end.min(MOST_ALIKE)].iter().map(|(_, place)| *place)
+impl Index {
+    /// All keys of all members; of members that share one, as many as are looked at.
+    fn of(bases: &[Base], keys: &dyn Fn(&Member, &mut dyn FnMut(u32))) -> Self {
+        let members = || bases.iter().flat_map(|base| &base.members);
+        let mut count = 0;
+        members().for_each(|member| keys(member, &mut |_| count += 1));
+        // No longer than it has to be: growing, it would be there twice.
+        let mut all = Vec::with_capacity(count);
+        members().zip(0..).for_each(|(member, number)| keys(member, &mut |key| all.push((key, number))));
+        all.sort_unstable();
+        let (mut last, mut alike) = (None, 0);
+        all.retain(|(key, _)| {
+            alike = if last == Some(*key) { alike + 1 } else { 1 };
+            last = Some(*key);
+            alike <= MOST_ALIKE
+        });
+        all.shrink_to_fit();
+        Self(all)
+    }
 }
 
 /// Takes the base that spares the most, then the one that spares the most of the rest, and so on.
@@ -243,4 +305,48 @@ fn choose(candidates: &[Vec<(Place, u64)>]) -> Option<Vec<u32>> {
         chosen.push(base);
     }
     if chosen.is_empty() { None } else { Some(chosen) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::digest::Algorithm;
+    use crate::disk::{self, Look};
+
+    /// A blob of these files, and a file that has it.
+    fn blob(folder: &Path, files: &[(&str, Vec<u8>)]) -> (Digest, File) {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (path, bytes) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            tar.append_data(&mut header, path, bytes.as_slice()).unwrap();
+        }
+        let bytes = tar.into_inner().unwrap();
+        let path = folder.join(files[0].0);
+        fs::write(&path, &bytes).unwrap();
+        let Look::File(file) = disk::look(&path).unwrap() else { panic!("no file") };
+        (Digest::of(Algorithm::Sha256, &bytes), file)
+    }
+
+    fn noise(length: usize, mut seed: u64) -> Vec<u8> {
+        let next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as u8
+        };
+        std::iter::repeat_with(next).take(length).collect()
+    }
+
+    #[test]
+    fn memory_is_counted() {
+        assert_eq!(Library::default().memory(), 0);
+        let folder = tempfile::tempdir().unwrap();
+        let files: Vec<_> = (0..300).map(|number| (format!("{number}-x"), noise(8000, number))).collect();
+        let files: Vec<_> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.clone())).collect();
+        let library = Library::read(vec![blob(folder.path(), &files)], &|_| {});
+        let of_each = library.memory() / 301;
+        assert!((150..220).contains(&of_each), "{of_each} bytes for a member");
+    }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::compare::write_script;
 use super::document::{self, BaseContent, Bytes, Content, Document, Gzip, Header, Stream, WINDOW_BITS};
-use super::library::{Library, Pair, Pairing};
+use super::library::{Base, Library, Pair, Pairing};
 use super::members::{Member, members};
 use super::plain::{self, Form};
 use super::recognise::recognise;
@@ -197,8 +197,7 @@ fn open_bases(pairing: &Pairing, making: Making) -> io::Result<Opened> {
     let (mut scratches, mut described) = (Vec::new(), Vec::new());
     for &number in &pairing.bases {
         let base = &making.library.bases[number as usize];
-        // The site has what the name says: made from something else, the delta would fail there.
-        if hash::digest_of(&base.file, base.digest.algorithm(), &|_| {})?.0 != base.digest {
+        if !is_sound(base)? {
             return Ok((None, Vec::new()));
         }
         let plain_size = base.members.last().map_or(0, Member::end);
@@ -209,6 +208,20 @@ fn open_bases(pairing: &Pairing, making: Making) -> io::Result<Opened> {
         described.push(content);
     }
     Ok((Some(scratches), described))
+}
+
+/// Whether a base is what its name says, as it is at the site: made from something else, the delta would fail there.
+fn is_sound(base: &Base) -> io::Result<bool> {
+    // Many layers take from one base: it is hashed once, unless somebody writes to it meanwhile.
+    if base.was_sound.get().is_some() && base.file.check_unchanged().is_ok() {
+        return Ok(true);
+    }
+    let (found, _) = hash::digest_of(&base.file, base.digest.algorithm(), &|_| {})?;
+    let is_sound = found == base.digest;
+    if is_sound {
+        base.was_sound.get_or_init(|| ());
+    }
+    Ok(is_sound)
 }
 
 /// Compresses the streams one after the other: only one of them needs its memory at a time.

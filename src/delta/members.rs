@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use super::sketch::{self, Sketch, Sketcher};
 
 /// In the place of the hash of a path, where there is none: of what is no archive, or ends one.
-pub const NAMELESS: u64 = 0;
+pub const NAMELESS: u32 = 0;
 
 /// A file, folder or link in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub struct Member {
     /// How long its content is.
     pub size: u64,
     /// A hash of its path.
-    pub path: u64,
+    pub path: u32,
     /// A hash of its path without what changes from version to version.
-    pub stem: u64,
+    pub stem: u32,
     /// A hash of its content; bytes are compared before they are taken for equal.
     pub hash: u64,
     /// What its content looks like.
@@ -58,6 +58,7 @@ pub fn members<R: Read>(open: impl Fn() -> io::Result<R>) -> io::Result<Vec<Memb
     let mut rest = Body::new(0);
     rest.length = plain.count.saturating_sub(end);
     members.push(rest.member(end, end, b""));
+    members.shrink_to_fit();
     Ok(members)
 }
 
@@ -125,10 +126,11 @@ impl Write for Body {
     }
 }
 
-fn hash_of(bytes: &[u8]) -> u64 {
+/// A hash of a path, short because a site has millions: two paths that share one by chance do no harm.
+fn hash_of(path: &[u8]) -> u32 {
     let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
-    hasher.finish()
+    hasher.write(path);
+    (hasher.finish() as u32).max(NAMELESS + 1)
 }
 
 /// A path without numbers and long hexadecimal words: `lib/libz.so.1.2.13` and `lib/libz.so.1.3.1` have one stem.

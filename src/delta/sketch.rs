@@ -11,9 +11,11 @@ const PIECE_BITS: u32 = 9;
 
 /// The smallest hashes of a file's pieces (Broder, "On the resemblance and containment of documents", 1997);
 /// where a piece begins and ends depends on its bytes alone.
+///
+/// Half of each hash is kept: there are millions of them, and one that two files have by chance does no harm.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sketch {
-    smallest: Vec<u64>,
+    numbers: Box<[u32]>,
 }
 
 /// Sketches a file while it is read.
@@ -21,39 +23,25 @@ pub struct Sketch {
 pub struct Sketcher {
     rolling: u64,
     piece: u64,
-    sketch: Sketch,
+    /// The smallest hashes up to now, in their order.
+    smallest: Vec<u64>,
 }
 
 impl Sketcher {
     /// Takes in more of the file.
     pub fn update(&mut self, bytes: &[u8]) {
-        let Self { rolling, piece, sketch } = self;
-        let (mut hash, mut content) = (*rolling, *piece);
+        let (mut hash, mut content) = (self.rolling, self.piece);
         for &byte in bytes {
             let mixed = (u64::from(byte) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             // Bytes that are 64 back have left the hash.
             hash = (hash << 1).wrapping_add(mixed);
             content = (content ^ mixed).wrapping_mul(0x0000_0100_0000_01b3);
             if hash >> (64 - PIECE_BITS) == 0 {
-                sketch.add(content.wrapping_mul(0xd6e8_feb8_6659_fd93) ^ (content >> 31));
+                self.add(content.wrapping_mul(0xd6e8_feb8_6659_fd93) ^ (content >> 31));
                 content = 0;
             }
         }
-        (*rolling, *piece) = (hash, content);
-    }
-
-    /// The sketch of what was taken in.
-    #[must_use]
-    pub fn finish(self) -> Sketch {
-        self.sketch
-    }
-}
-
-impl Sketch {
-    /// Its numbers, in their order.
-    #[must_use]
-    pub fn numbers(&self) -> &[u64] {
-        &self.smallest
+        (self.rolling, self.piece) = (hash, content);
     }
 
     fn add(&mut self, number: u64) {
@@ -64,6 +52,21 @@ impl Sketch {
             self.smallest.insert(place, number);
             self.smallest.truncate(NUMBERS);
         }
+    }
+
+    /// The sketch of what was taken in.
+    #[must_use]
+    pub fn finish(self) -> Sketch {
+        // The upper halves of the smallest hashes are small, all of them.
+        Sketch { numbers: self.smallest.iter().map(|number| *number as u32).collect() }
+    }
+}
+
+impl Sketch {
+    /// Its numbers.
+    #[must_use]
+    pub fn numbers(&self) -> &[u32] {
+        &self.numbers
     }
 }
 

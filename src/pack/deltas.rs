@@ -21,7 +21,8 @@ use crate::layout::package::{Carried, Restored};
 use crate::text::shown;
 use crate::work::{self, Budget};
 
-/// How much memory may be taken by deltas that are made at the same time, in bytes.
+/// How much memory may be taken by what is known of the bases and by deltas that are made at the same time, in
+/// bytes.
 const MEMORY: u64 = 400 << 20;
 /// From this level on zstd remembers much more.
 const HARD: i32 = 16;
@@ -91,7 +92,7 @@ impl Deltas {
         let Order { layers, bases, wish, folder } = order;
         let cannot = || format!("cannot put anything aside in {}", shown(folder));
         let shelf = Shelf { bytes: Scratch::new(folder).with_context(cannot)?, places: HashMap::new() };
-        let maker = Maker { shelf: Mutex::new(shelf), budget: Budget::new(MEMORY), folder, on_bytes };
+        let maker = Maker { shelf: Mutex::new(shelf), folder, on_bytes };
         let mut results = BTreeMap::new();
         let mut left = layers;
         if let Some(level) = wish.from_bases {
@@ -174,7 +175,6 @@ impl Deltas {
 /// Makes deltas, several at a time.
 struct Maker<'a> {
     shelf: Mutex<Shelf>,
-    budget: Budget,
     folder: &'a Path,
     on_bytes: OnBytes<'a>,
 }
@@ -185,12 +185,20 @@ impl Maker<'_> {
         layers: &[(Digest, File)],
         making: Making,
     ) -> Result<Vec<(Digest, Result<Restored, Why>)>> {
-        let made = work::largest_first(layers, |(_, file)| file.size, |layer| self.make_one(layer, making));
+        // Where nothing is left, they are made one at a time.
+        let budget = Budget::new(MEMORY.saturating_sub(making.library.memory()).max(1));
+        let one = |layer: &_| self.make_one(layer, making, &budget);
+        let made = work::largest_first(layers, |(_, file)| file.size, one);
         layers.iter().zip(made).map(|((digest, _), made)| Ok((*digest, made?))).collect()
     }
 
-    fn make_one(&self, (digest, file): &(Digest, File), making: Making) -> Result<Result<Restored, Why>> {
-        let made = self.budget.with(memory(making.level), || make(*digest, file, making));
+    fn make_one(
+        &self,
+        (digest, file): &(Digest, File),
+        making: Making,
+        budget: &Budget,
+    ) -> Result<Result<Restored, Why>> {
+        let made = budget.with(memory(making.level), || make(*digest, file, making));
         (self.on_bytes)(file.size);
         let delta = match made.with_context(|| format!("cannot make a delta of {}", shown(&file.path)))? {
             Made::Whole(why) => return Ok(Err(why)),

@@ -1,17 +1,22 @@
-//! Properties of deltas: whatever changes in a blob, its delta restores it; and whatever happens to a delta, what it
-//! restores is the blob, or nothing that has its digest.
+//! Properties of deltas: whatever changes in a blob, its delta restores it; and whatever happens to a delta, a site
+//! gets the blob from it, or nothing and a word on the package.
 
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use bundle::deflate::encoder::{ENCODERS, Encoder};
 use bundle::deflate::member::trailer;
-use bundle::delta::document::Document;
+use bundle::delta::document::{Bytes, Document};
 use bundle::delta::library::Library;
 use bundle::delta::make::{Delta, Made, Making, make};
 use bundle::delta::restore;
 use bundle::digest::{Algorithm, Digest};
-use bundle::disk::{self, File, Look, Scratch};
+use bundle::disk::{self, Destination, File, Look, Ownership, Scratch, WhenLocked};
+use bundle::execute::{self, Origin, Restoration};
+use bundle::finding::Kind;
+use bundle::layout::package::{Bill, Carried, Form, Restored, SCHEMA, Totals};
+use bundle::plan::{Placement, Plan};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -134,6 +139,76 @@ fn restored(delta: &Vec<u8>, bases: &[Scratch]) -> Option<Vec<u8>> {
     result.ok().map(|_| made)
 }
 
+/// A site with one blob, to which a delta comes.
+struct Site<'d> {
+    delta: &'d Vec<u8>,
+    base: (Digest, File),
+}
+
+impl Origin for Site<'_> {
+    fn delta(&self, delta: &Digest) -> Option<Box<dyn Bytes + '_>> {
+        assert_eq!(*delta, Digest::of(Algorithm::Sha256, self.delta));
+        Some(Box::new(self.delta.clone()))
+    }
+
+    fn base(&self, base: &Digest) -> Option<File> {
+        (*base == self.base.0).then(|| self.base.1.clone())
+    }
+}
+
+/// What a site gets from a package that has these bytes as the delta of a blob, of which its bill tells the truth;
+/// or what is wrong with it.
+fn received(folder: &Path, wanted: &Restored, base: &[u8], delta: &Vec<u8>) -> Result<Vec<u8>, Vec<Kind>> {
+    let carried =
+        Carried { digest: Digest::of(Algorithm::Sha256, delta), size: delta.len() as u64, offset: None };
+    let bill = Bill {
+        schema: SCHEMA.to_owned(),
+        form: Form::Tar,
+        created_by: String::new(),
+        name: None,
+        labels: Default::default(),
+        unpacked_by: None,
+        totals: Totals::default(),
+        images: Vec::new(),
+        manifests: Vec::new(),
+        carries: Vec::new(),
+        restores: vec![Restored { delta: carried, ..wanted.clone() }],
+        relies_on: Vec::new(),
+    };
+    let root = folder.join("site");
+    let target = root.join("data");
+    let placement = Placement {
+        digest: wanted.digest,
+        size: wanted.size,
+        sound: Vec::new(),
+        unread: Vec::new(),
+        targets: vec![target.clone()],
+    };
+    let plan = Plan { root: root.clone(), placements: vec![placement], ..Plan::default() };
+    let origin = Site { delta, base: write(folder, base) };
+    let restoration = Restoration { bill: &bill, package: Path::new("package"), origin: &origin };
+    let destination = Destination::open(&root, Ownership::default(), WhenLocked::Refuse).unwrap();
+    let made = execute::restore(&plan, &restoration, &destination, &|| {}).unwrap();
+    let result = match made {
+        Ok((outcome, asides)) => {
+            assert_eq!((outcome.restored.files, outcome.restored.bytes), (1, wanted.size));
+            let bytes = fs::read(asides[0].file().unwrap().path).unwrap();
+            Ok(bytes)
+        }
+        Err(findings) => Err(findings.iter().map(|it| it.kind).collect()),
+    };
+    assert!(!target.exists(), "what is restored has no place yet");
+    assert_eq!(left_in(&root), Vec::<PathBuf>::new(), "nothing stays behind");
+    result
+}
+
+/// The files below a folder.
+fn left_in(folder: &Path) -> Vec<PathBuf> {
+    let entries: io::Result<Vec<_>> = fs::read_dir(folder).unwrap().collect();
+    let paths = entries.unwrap().into_iter().map(|entry| entry.path());
+    paths.flat_map(|path| if path.is_dir() { left_in(&path) } else { vec![path] }).collect()
+}
+
 fn cases(number: u32) -> ProptestConfig {
     ProptestConfig {
         cases: number,
@@ -179,16 +254,37 @@ proptest! {
         edits.iter().for_each(|edit| edit.apply(&mut target));
         let target = blob(encoder, &target);
         let Some((delta, bases)) = delta(folder.path(), &base, &target) else { return Ok(()) };
-        let digest = Digest::of(Algorithm::Sha256, &target);
         let good = bytes(&delta);
-        for damage in damages {
+        let wanted = Restored {
+            digest: Digest::of(Algorithm::Sha256, &target),
+            size: target.len() as u64,
+            delta: Carried { digest: delta.header.blob.digest, size: 0, offset: None },
+            bases: delta.header.bases.iter().map(|base| base.digest).collect(),
+            aside: delta.header.bases.iter().map(|base| base.plain_size).sum(),
+        };
+        let receive = |delta: &Vec<u8>| received(folder.path(), &wanted, &base, delta);
+        prop_assert_eq!(receive(&good), Ok(target.clone()));
+        // The streams begin behind the header.
+        let begin = good.len() - delta.header.streams.iter().map(|it| it.stored as usize).sum::<usize>();
+        for (number, damage) in damages.into_iter().enumerate() {
             let mut bad = good.clone();
+            // Most of what hits a header makes it none: every other damage leaves it as it is.
+            let from = if number % 2 == 0 { begin } else { 0 };
             for (at, byte) in damage {
-                let place = at.index(bad.len());
+                let place = from + at.index(bad.len() - from);
                 bad[place] ^= byte;
             }
-            if let Some(made) = restored(&bad, &bases) {
-                prop_assert_eq!(Digest::of(Algorithm::Sha256, &made) == digest, made == target);
+            let made = restored(&bad, &bases);
+            match receive(&bad) {
+                Ok(received) => {
+                    prop_assert!(received == target, "the site has something else");
+                    prop_assert_eq!(made, Some(target.clone()));
+                }
+                // The base is sound, so nothing else is to blame.
+                Err(kinds) => {
+                    prop_assert_eq!(kinds, [Kind::DamagedPackage]);
+                    prop_assert!(bad != good);
+                }
             }
         }
     }

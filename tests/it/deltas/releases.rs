@@ -2,15 +2,18 @@
 //! arrive as they were, down to the last byte of every layer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::images::{layers, product, why_whole};
+use super::images::{few, layers, product, why_whole};
 use crate::packages::releases::{Vendor, read};
 use crate::packages::site::Site;
 use crate::support::bundle::bundle;
+use crate::support::compressor::Compressor;
 use crate::support::package::bill;
+use crate::support::tree::files;
 
 /// What has to become of the layers of a version that the version before does not have.
 fn expected(version: usize) -> (BTreeSet<String>, BTreeMap<&'static str, u64>) {
@@ -96,4 +99,34 @@ fn expect_told(base: &Path, tree: &Path, package: &Path) {
     // Whoever has only tar is told, by the package and when it is made.
     assert!(said.contains("plain tar cannot unpack it, bundle apply can"), "{said}");
     assert_eq!(bill(package)["unpacked_by"], "bundle apply");
+}
+
+/// A file of the base with another byte than its name says, in a layer that has no checksum of its own: sites have
+/// what the name says, and a delta of that file would fail at all of them.
+#[test]
+fn a_bad_file_of_the_base_is_not_taken_from() {
+    let product = few();
+    let vendor = Vendor::of(&product.releases, &["--delta"]);
+    let (base, tree, package) = (vendor.tree(1), vendor.tree(2), vendor.path("2.tar"));
+    let honest = vendor.pack_tree(&[], &[&base], &tree, &package);
+    assert_eq!(honest["layers"]["deltas"], 3);
+    let bare = layers(vendor.release(1));
+    let bare = bare.iter().find(|digest| product.alike.get(*digest) == Some(&Compressor::None)).unwrap();
+    let hex = bare.trim_start_matches("sha256:");
+    let mut spoiled = 0;
+    for (path, mut bytes) in files(&base).into_iter().filter(|(path, _)| path.ends_with(hex)) {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(base.join(path), bytes).unwrap();
+        spoiled += 1;
+    }
+    assert!(spoiled > 0);
+    let report = vendor.pack_tree(&[], &[&base], &tree, &package);
+    assert_eq!(report["layers"]["deltas"], 2);
+    let [before, now] = [&honest, &report].map(|it| it["layers"]["whole"]["nothing-alike"].as_u64().unwrap());
+    assert_eq!(now, before + 1);
+    let mut site = Site::new();
+    site.convert(vendor.release(1));
+    site.apply(&[], &package, vendor.release(2));
+    site.check();
 }

@@ -31,7 +31,7 @@ fn add(value: &mut Value, more: i64) {
 
 #[test]
 fn sizes_have_to_be_right() {
-    let lies: [Lie; 17] = [
+    let lies: [Lie; 18] = [
         ("a byte more", "", |it| add(&mut it.header["plain_size"], 1)),
         ("a byte less", "", |it| add(&mut it.header["plain_size"], -1)),
         ("nothing", "", |it| it.header["plain_size"] = 0.into()),
@@ -59,6 +59,11 @@ fn sizes_have_to_be_right() {
         ("a shorter stream", "", |it| {
             *it = it.clone().unmeasured();
             add(&mut it.header["streams"][1]["size"], -1);
+        }),
+        ("a frame with more than its stream", "a stream that is longer than it says", |it| {
+            it.streams[3].push(b'x');
+            *it = it.clone().unmeasured();
+            add(&mut it.header["streams"][3]["size"], -1);
         }),
         ("a stream without end", "more instructions than bytes", |it| {
             *it = it.clone().unmeasured();
