@@ -58,7 +58,7 @@ impl Selection {
             lines.filter(|line| !known.iter().any(|(reference, image)| line.matches(reference, *image)));
         let missing = missing.map(|line| {
             // The same image of another registry is not the one that is meant, but worth a word.
-            let elsewhere = line.clone().from_anywhere();
+            let elsewhere = line.clone().whatever_host();
             let other = known.iter().find(|(reference, image)| elsewhere.matches(reference, *image));
             let other = other.map(|(reference, _)| format!(" (but there is {reference})"));
             format!("\n  {}{}", plain(&line.text), other.unwrap_or_default())

@@ -12,7 +12,7 @@ use crate::finding::{Finding, Kind, Severity};
 use crate::layout::{Layout, Scan, Tree};
 use crate::lists::{self, Remade};
 use crate::names::{self, Named, Naming};
-use crate::reference::Reference;
+use crate::reference::{Identifier, Reference};
 use crate::report;
 use crate::select::Selection;
 use crate::text::shown;
@@ -124,9 +124,29 @@ impl Wanted<'_> {
 impl Sought<'_> {
     /// Leaves the images that have the names that are sought.
     fn select(&self, catalog: Catalog, findings: &mut Vec<Finding>) -> Result<Catalog> {
-        findings.retain(|finding| self.selection.concerns(finding));
         self.selection.check([&catalog], findings)?;
-        Ok(self.selection.choose(catalog))
+        let catalog = self.selection.choose(catalog);
+        self.leave_concerning(findings, &catalog);
+        Ok(catalog)
+    }
+
+    /// Leaves the findings that are about chosen images, and as warnings those that may be about what follows them:
+    /// of a signature that cannot be read nobody knows what it signs.
+    fn leave_concerning(&self, findings: &mut Vec<Finding>, chosen: &Catalog) {
+        let repositories: BTreeSet<_> =
+            chosen.images.keys().map(|image| (&image.host, &image.repository)).collect();
+        let may_follow = |image: &Reference| {
+            let follows = match &image.identifier {
+                Identifier::Tag(tag) => catalog::is_made_of_digest(tag),
+                Identifier::Digest(_) => true,
+            };
+            follows
+                && !self.selection.excludes(image)
+                && repositories.contains(&(&image.host, &image.repository))
+        };
+        let of_others: Vec<Finding> = findings.extract_if(.., |it| !self.selection.concerns(it)).collect();
+        let followers = of_others.into_iter().filter(|finding| finding.images.iter().any(may_follow));
+        findings.extend(followers.map(|finding| Finding { severity: Severity::Warning, ..finding }));
     }
 
     /// Leaves what is sought of trees, each by itself, and the content that it needs.
@@ -138,8 +158,8 @@ impl Sought<'_> {
         let all: Vec<Finding> = trees.iter().flat_map(|scan| scan.findings.iter().cloned()).collect();
         self.selection.check(trees.iter().map(|scan| &scan.catalog), &all)?;
         for scan in &mut trees {
-            scan.findings.retain(|finding| self.selection.concerns(finding));
             scan.catalog = self.selection.choose(std::mem::take(&mut scan.catalog));
+            self.leave_concerning(&mut scan.findings, &scan.catalog);
             let chosen = lists::choose(&mut scan.catalog, self.lists)?;
             scan.findings.extend(chosen.findings);
             let needed = scan.catalog.contents();

@@ -97,7 +97,7 @@ impl Library {
         // All archives end alike.
         let has_content =
             |member: &Member| member.size > 0 && (is_named(member) || !member.sketch.numbers().is_empty());
-        let keys = |keys: &dyn Fn(&Member, &mut dyn FnMut(u32))| Index::of(&bases, keys);
+        let keys = |keys: Keys| Index::of(&bases, keys);
         let by_hash = keys(&|it, add| {
             if has_content(it) {
                 add(it.hash as u32)
@@ -254,9 +254,12 @@ impl Library {
     }
 }
 
+/// Tells the keys of a member, one by one.
+type Keys<'k> = &'k dyn Fn(&Member, &mut dyn FnMut(u32));
+
 impl Index {
     /// All keys of all members; of members that share one, as many as are looked at.
-    fn of(bases: &[Base], keys: &dyn Fn(&Member, &mut dyn FnMut(u32))) -> Self {
+    fn of(bases: &[Base], keys: Keys) -> Self {
         let members = || bases.iter().flat_map(|base| &base.members);
         let mut count = 0;
         members().for_each(|member| keys(member, &mut |_| count += 1));

@@ -64,7 +64,7 @@ impl Line {
     }
 
     /// The same image of whatever registry.
-    pub(super) fn from_anywhere(self) -> Self {
+    pub(super) fn whatever_host(self) -> Self {
         Self { host: None, ..self }
     }
 
