@@ -312,7 +312,7 @@ fn choose(candidates: &[Vec<(Place, u64)>]) -> Option<Vec<u32>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::io::Write;
     use std::path::Path;
 
     use super::*;
@@ -328,8 +328,9 @@ mod tests {
             tar.append_data(&mut header, path, bytes.as_slice()).unwrap();
         }
         let bytes = tar.into_inner().unwrap();
-        let path = folder.join(files[0].0);
-        fs::write(&path, &bytes).unwrap();
+        let mut file = tempfile::NamedTempFile::new_in(folder).unwrap();
+        file.write_all(&bytes).unwrap();
+        let (_, path) = file.keep().unwrap();
         let Look::File(file) = disk::look(&path).unwrap() else { panic!("no file") };
         (Digest::of(Algorithm::Sha256, &bytes), file)
     }
