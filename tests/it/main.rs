@@ -14,6 +14,7 @@ mod fidelity;
 mod foreign;
 mod harness;
 mod hostile;
+mod layouts;
 mod lists;
 mod live;
 mod locks;
