@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics, and the panic names the line")]
 
 mod architecture;
+mod archives;
 mod changing;
 mod crash;
 mod dedupe;
