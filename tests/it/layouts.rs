@@ -1,5 +1,6 @@
 //! OCI image layouts, as others write them, as this program adds to them, and as a bad day leaves them.
 
+mod beside;
 mod broken;
 mod kills;
 mod links;
