@@ -15,9 +15,9 @@ use crate::support::testdata::testdata;
 /// Cuts an archive at so many points: it gives all images, or says that it does not.
 fn cut(bytes: &[u8], images: usize, content: usize) {
     const POINTS: usize = 20;
-    for point in 0..POINTS {
-        // One byte less at the first, an odd place at the others.
-        let length = (bytes.len() - 1) * (POINTS - point) / POINTS;
+    // One byte less at the first, an odd place at the others; and between the last members.
+    let spread = (0..POINTS).map(|point| (bytes.len() - 1) * (POINTS - point) / POINTS);
+    for length in spread.chain((1..=12).map(|blocks| bytes.len() - blocks * 512)) {
         let archive = Lying::new("cut.tar", &bytes[..length]);
         let ended = archive.convert(&[], "docker");
         match ended.code {
@@ -60,6 +60,14 @@ fn an_archive_that_is_cut_anywhere_is_never_read_by_half_in_silence() {
     for tar in [front, back, Tar::of(&files), by_docker_24(&two), by_docker_25(&two), by_containerd(&both)] {
         cut(&tar.clone().end(), 2, content(&tar.open()));
     }
+}
+
+#[test]
+fn a_file_that_is_cut_is_named_and_no_file_of_it_is_hashed() {
+    let files = layout::layout(&named(&[("team/app:1", oci("app"))]));
+    let bytes = Tar::of(&files).file("last", &[b'x'; 2000]).open();
+    let archive = Lying::new("cut.tar", &bytes[..bytes.len() - 512]);
+    archive.expect_refused("invalid-archive", "2000 bytes of last");
 }
 
 #[test]

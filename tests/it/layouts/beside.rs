@@ -123,6 +123,20 @@ fn a_broken_image_costs_no_entry_of_another() {
 }
 
 #[test]
+fn nothing_is_added_to_a_list_that_is_not_understood() {
+    for text in ["", "[]", r#"{"schemaVersion":1,"manifests":[]}"#, r#"{"schemaVersion":2,"Manifests":[{}]}"#]
+    {
+        let (lying, _) = odd();
+        std::fs::write(lying.layout().join("index.json"), text).unwrap();
+        let before = stamps(&lying.layout());
+        let new = tree(&lying, "new", &[("team/new:1", oci("new"))]);
+        let ended = run(bundle(), "to-oci", &[], &new, &lying.layout()).expect(1);
+        ended.expect_said(&["index.json", "hint:"]);
+        assert_same("stamps", &before, &stamps(&lying.layout()));
+    }
+}
+
+#[test]
 fn a_dry_run_tells_and_writes_nothing() {
     let (lying, _) = odd();
     let before = stamps(&lying.layout());

@@ -6,7 +6,6 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{Lying, errors};
-use crate::support::bundle::{bundle, run};
 use crate::support::forge::layout::{REF_NAME, VERSION, described, layout};
 use crate::support::forge::{Image, artifact, index, layer, oci};
 use crate::support::registry::OCI_INDEX;
@@ -96,12 +95,6 @@ fn lists_that_are_none() {
         fs::write(lying.layout().join("index.json"), text).unwrap();
         println!("{what}");
         lying.expect_refused("invalid-layout", "index.json", &[]);
-        // Nothing is added to what is not understood.
-        let before = crate::support::tree::files(&lying.layout());
-        let (other, _) = two();
-        let ended = run(bundle(), "to-oci", &[], &other.layout(), &lying.layout());
-        assert!(ended.code == 1 && ended.said.contains("hint:"), "{what}: {} {}", ended.code, ended.said);
-        crate::support::tree::assert_same_files(&before, &crate::support::tree::files(&lying.layout()));
     }
     let (lying, _) = two();
     fs::remove_file(lying.layout().join("index.json")).unwrap();

@@ -15,7 +15,7 @@ use crate::support::tree::files;
 use crate::support::verification::verify;
 
 /// How many points a run is killed at.
-const POINTS: usize = 60;
+const POINTS: usize = 100;
 
 struct Scenario {
     folder: TempDir,
@@ -59,12 +59,25 @@ fn listed(layout: &Path) -> Result<Vec<(String, String)>, String> {
     Ok(entries.map(|it| (text(&it["annotations"][super::layout::IMAGE_NAME]), text(&it["digest"]))).collect())
 }
 
+/// All content is durable before the list names it, and the list before a new layout says that it is one.
+fn expect_order(calls: &[Call]) {
+    let moves = |call: &&Call, place: &str| {
+        ["link", "rename"].iter().any(|name| call.name.starts_with(name)) && call.text.contains(place)
+    };
+    let last = |place: &str| calls.iter().rposition(|call| moves(&call, place));
+    let (content, list) = (last("/lay/blobs/").unwrap(), last("/lay/index.json\"").unwrap());
+    let is_synced = |from: usize, to: usize| calls[from..to].iter().any(|call| call.name == "syncfs");
+    assert!(content < list && is_synced(content, list), "the list comes before its content is durable");
+    assert!(last("/lay/oci-layout\"").is_none_or(|version| list < version));
+}
+
 fn kill_everywhere(scenario: &Scenario) {
     let whole = scenario.destination("whole");
     let before = listed(&whole).unwrap();
     let (calls, _) = scenario.with_arguments(&whole, strace::calls);
     let after = listed(&whole).unwrap();
     assert!(before != after && after.len() >= 7);
+    expect_order(&calls);
     let whole = files(&whole);
     let changing: Vec<&Call> = calls.iter().filter(|call| call.writes() && !call.is_refused()).collect();
     let points = spread(&changing, POINTS);
