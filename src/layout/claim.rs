@@ -68,8 +68,9 @@ pub(super) fn hold_to(path: &Path, bytes: &[u8], digest: Digest) -> Result<Manif
 
 /// As [`manifest`], of content that lies within another file.
 pub(super) fn manifest_in(file: &File, digest: Digest) -> Result<Manifest, Finding> {
-    let bytes =
-        file.read_small(MAX_MANIFEST_BYTES).map_err(|error| finding::unreadable(&file.path, &error))?;
+    let bytes = file
+        .read_small(MAX_MANIFEST_BYTES)
+        .map_err(|error| finding::unreadable(&file.path, &error).of(digest))?;
     let Some(bytes) = bytes else { return Err(too_long(&file.path).of(digest)) };
     hold_to(&file.path, &bytes, digest)
 }
