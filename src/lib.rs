@@ -1,4 +1,4 @@
-//! `bundle` converts container images between skopeo's `dir:` trees and registry storage, offline.
+//! `bundle` converts container images between skopeo's `dir:` trees, registry storage and OCI image layouts, offline.
 //!
 //! Every command is the same sentence: read trees into catalogs, do algebra on digests, decide a plan, execute
 //! it, report.

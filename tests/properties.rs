@@ -5,13 +5,15 @@
 
 #[path = "properties/deltas.rs"]
 mod deltas;
+#[path = "properties/layouts.rs"]
+mod layouts;
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
 use bundle::digest::{Algorithm, Digest};
-use bundle::layout::{self, Dir, Layout, Registry};
+use bundle::layout::{self, Dir, Layout, Oci, RefName, Registry};
 use bundle::manifest;
 use bundle::reference::{Host, Reference, Repository, Tag};
 use proptest::collection::vec;
@@ -355,7 +357,8 @@ fn check_tree(root: &Path) -> Result<(), TestCaseError> {
         prop_assert!(repository.to_string().parse().is_ok_and(|parsed: Repository| parsed == *repository));
         prop_assert!(catalog.manifests.contains_key(&image.digest));
     }
-    for target in [&Registry as &dyn Layout, &Dir] {
+    let oci = Oci { ref_name: RefName::Whole };
+    for target in [&Registry as &dyn Layout, &Dir, &oci] {
         for entry in target.entries(&catalog) {
             prop_assert!(stays_below(&entry.path), "{}", entry.path.display());
         }

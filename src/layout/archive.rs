@@ -14,6 +14,7 @@ mod docker;
 mod members;
 mod unpacked;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -47,7 +48,7 @@ impl Layout for Archive {
     }
 
     fn scan(&self, root: &Path) -> Result<Scan> {
-        let members = match Members::list(root, unpacked::open(root)?) {
+        let members = match unpacked::open(root)?.and_then(|parts| Members::list(root, parts)) {
             Ok(members) => members,
             Err(finding) => return Ok(Scan { catalog: Catalog::default(), findings: vec![finding] }),
         };
@@ -55,9 +56,16 @@ impl Layout for Archive {
         let is_docker = members.get(DOCKER_LIST).is_some();
         let mut scan = match members.get("oci-layout") {
             Some(_) => oci::read(&layout_files(root, &members, fallback)),
-            None if is_docker => docker::read(root, &members, &fallback),
+            // A list of a layout without what says so: the end of the archive is missing.
+            None if is_docker && members.get("index.json").is_none() => {
+                docker::read(root, &members, &fallback)
+            }
             None => {
-                let finding = Finding::at(Kind::InvalidArchive, root).expected("index.json or manifest.json");
+                let expected = match members.get("index.json") {
+                    Some(_) => "oci-layout beside index.json",
+                    None => "index.json or manifest.json",
+                };
+                let finding = Finding::at(Kind::InvalidArchive, root).expected(expected);
                 let scan =
                     Scan { catalog: Catalog::default(), findings: vec![finding.found(members.first())] };
                 return Ok(scan);
@@ -66,6 +74,7 @@ impl Layout for Archive {
         if is_docker {
             scan.findings.extend(docker::made_up(root, &scan.catalog));
         }
+        scan.findings.extend(missing_blobs(root, &scan.catalog));
         Ok(scan)
     }
 
@@ -93,6 +102,21 @@ impl Layout for Archive {
     fn with_host(&self, reference: &Reference) -> Option<Reference> {
         Some(reference.clone())
     }
+}
+
+/// What the images need and the archive does not have: no file of its own will show that.
+fn missing_blobs(root: &Path, catalog: &Catalog) -> Vec<Finding> {
+    let mut missing: BTreeMap<Digest, Finding> = BTreeMap::new();
+    for (reference, image) in &catalog.images {
+        let blobs = catalog.closure(image.digest).blobs.into_keys();
+        let is_missing =
+            |digest: &Digest| !catalog.blobs.contains_key(digest) && !catalog.inline.contains_key(digest);
+        for digest in blobs.filter(is_missing) {
+            let finding = Finding::at(Kind::MissingBlob, root).of(digest).expected(digest);
+            missing.entry(digest).or_insert(finding).images.insert(reference.clone());
+        }
+    }
+    missing.into_values().collect()
 }
 
 /// What images are called that have no repository: as the archive is, without its endings.

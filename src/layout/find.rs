@@ -34,7 +34,7 @@ pub fn open(path: &Path) -> Result<Tree> {
         [(layout, root)] => read(path, *layout, root),
         [] => bail!(
             "{} holds no images\n  expected image folders as skopeo writes them (<repository>:<tag>/manifest.json), \
-             registry storage (docker/registry/v2) or a package",
+             registry storage (docker/registry/v2), OCI layouts (oci-layout, index.json), an archive of images or a package",
             shown(path)
         ),
         several => {

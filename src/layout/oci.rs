@@ -26,11 +26,11 @@ use crate::catalog::{Catalog, Closure, refuse};
 use crate::digest::Digest;
 use crate::disk::{self, Look};
 use crate::finding::Finding;
-use crate::reference::Reference;
+use crate::reference::{Reference, Repository};
 use crate::text::shown;
 pub use annotation::RefName;
 use index::Index;
-pub(super) use read::{Files, fallback, read};
+pub(super) use read::{Files, fallback, own_digest, read};
 
 const VERSION_FILE: &str = "oci-layout";
 const INDEX: &str = "index.json";
@@ -83,11 +83,11 @@ impl Layout for Oci {
     }
 
     fn entries(&self, catalog: &Catalog) -> Vec<Entry> {
-        self.lay_out(catalog, Index::default())
+        self.lay_out(catalog, Index::default(), &Repository::unnamed())
     }
 
     fn entries_beside(&self, catalog: &Catalog, root: &Path) -> Result<Vec<Entry>> {
-        Ok(self.lay_out(catalog, standing_index(root)?))
+        Ok(self.lay_out(catalog, standing_index(root)?, &read::own_name(root)))
     }
 
     fn standing(&self, root: &Path, catalog: &Catalog) -> Vec<(Reference, Vec<Entry>)> {
@@ -116,15 +116,16 @@ impl Layout for Oci {
 
 impl Oci {
     /// All images in one layout, listed behind those that `index` keeps.
-    fn lay_out(&self, catalog: &Catalog, mut index: Index) -> Vec<Entry> {
+    fn lay_out(&self, catalog: &Catalog, mut index: Index, fallback: &Repository) -> Vec<Entry> {
         let mut digests: Vec<Digest> = catalog.images.values().map(|image| image.digest).collect();
         digests.sort_unstable();
         digests.dedup();
         let content =
             digests.par_iter().flat_map_iter(|digest| content_entries(catalog, *digest, Path::new("")));
         let mut entries: Vec<Entry> = content.collect();
-        entries.push(Entry::new(Stage::Content, VERSION_FILE, Content::Text(VERSION_1_0_0.into())));
-        let changes = index.take_in(catalog, self.ref_name);
+        // Last, so that what an interrupted run leaves is no layout without a list.
+        entries.push(Entry::new(Stage::Marker, VERSION_FILE, Content::Text(VERSION_1_0_0.into())));
+        let changes = index.take_in(catalog, self.ref_name, fallback);
         let list = Entry::new(Stage::Name, INDEX, Content::Text(index.to_json().into()));
         entries.push(Entry { names: Names::Listed(changes), ..list });
         in_order(entries)

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics, and the panic names the line")]
 
 mod architecture;
+mod archives;
 mod changing;
 mod choice;
 mod crash;
@@ -15,6 +16,7 @@ mod fidelity;
 mod foreign;
 mod harness;
 mod hostile;
+mod layouts;
 mod lists;
 mod live;
 mod locks;

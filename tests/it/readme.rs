@@ -70,6 +70,7 @@ fn every_command_and_option_of_the_help_is_in_the_readme() {
     let commands = [
         "to-registry",
         "to-dir",
+        "to-oci",
         "pack",
         "apply",
         "inventory",

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::super::Scan;
+use super::super::oci::own_digest;
 use super::DOCKER_LIST;
 use super::members::Members;
 use super::unpacked::Compression;
@@ -47,8 +48,9 @@ struct Config {
 
 #[derive(Deserialize)]
 struct RootFs {
+    /// Go writes the list of an image without layers as `null`.
     #[serde(default)]
-    diff_ids: Vec<Digest>,
+    diff_ids: Option<Vec<Digest>>,
 }
 
 /// A layer as it lies in the archive.
@@ -93,9 +95,15 @@ pub(super) fn read(path: &Path, members: &Members, fallback: &Repository) -> Sca
                     bare.images.insert(reference.clone());
                     named.push((reference, image.clone()));
                 }
-                named.extend(names.into_iter().map(|name| (name, image.clone())));
+                let names = names.into_iter().map(|name| own_digest(name, digest, path, &mut scan.findings));
+                named.extend(names.map(|name| (name, image.clone())));
             }
-            Err(finding) => scan.findings.push(Finding { images: names.into_iter().collect(), ..*finding }),
+            Err(finding) => {
+                // What no image is named by must not pass for a fault of a blob that nobody needs.
+                let digest = finding.digest.filter(|_| !names.is_empty());
+                let images = names.into_iter().collect();
+                scan.findings.push(Finding { images, digest, ..*finding });
+            }
         }
     }
     let (images, conflicts) = gather(named);
@@ -126,7 +134,7 @@ fn image(
     path: &Path,
     saved: &Saved,
     members: &Members,
-    layers: &mut BTreeMap<String, Layer>,
+    layers: &mut BTreeMap<(String, Digest), Layer>,
     catalog: &mut Catalog,
 ) -> Result<Digest, Box<Finding>> {
     let invalid = |what: String| Box::new(Finding::at(Kind::InvalidArchive, path).found(what));
@@ -136,6 +144,7 @@ fn image(
     let bytes = bytes.ok_or_else(|| invalid(format!("a longer {} than {MAX_BYTES} bytes", saved.config)))?;
     let Config { rootfs: RootFs { diff_ids } } =
         serde_json::from_slice(&bytes).map_err(|error| invalid(format!("{}: {error}", saved.config)))?;
+    let diff_ids = diff_ids.unwrap_or_default();
     let names = saved.layers.as_deref().unwrap_or_default();
     if names.len() != diff_ids.len() {
         let found = format!("{} layers, and {} has {}", names.len(), saved.config, diff_ids.len());
@@ -143,13 +152,15 @@ fn image(
     }
     let mut listed = Vec::new();
     for (name, diff_id) in names.iter().zip(diff_ids) {
-        let layer = match layers.get(name) {
+        // Images that share a file have to agree on what it is.
+        let key = (name.clone(), diff_id);
+        let layer = match layers.get(&key) {
             Some(layer) => layer.clone(),
             None => {
                 let file = members.get(name).ok_or_else(|| missing(name))?;
                 let layer = layer(path, file, diff_id).map_err(Box::new)?;
                 catalog.add_file(layer.digest, file.clone());
-                layers.insert(name.clone(), layer.clone());
+                layers.insert(key, layer.clone());
                 layer
             }
         };

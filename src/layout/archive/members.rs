@@ -1,6 +1,7 @@
 //! The files of an archive, by their names, where they lie in it.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,7 +30,13 @@ impl Members {
     /// # Errors
     /// A finding, when it is no archive, or not all of one.
     pub(super) fn list(path: &Path, parts: Arc<[Part]>) -> Result<Self, Finding> {
-        let unreadable = |error| finding::unreadable(path, &error);
+        // What the system refuses is no fault of the archive.
+        let unreadable = |error: io::Error| match error.kind() {
+            io::ErrorKind::Other | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
+                Finding::at(Kind::InvalidArchive, path).found(error)
+            }
+            _ => finding::unreadable(path, &error),
+        };
         let end = parts.iter().map(|part| part.size).sum();
         let mut members = BTreeMap::new();
         let mut archive = tar::Archive::new(Extent { parts: parts.clone(), offset: 0 }.open(end));

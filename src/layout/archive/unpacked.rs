@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use flate2::read::MultiGzDecoder;
 
 use crate::disk::{self, Look, Part, Scratch};
+use crate::finding::{Finding, Kind};
 use crate::text::shown;
 
 /// How a tar's first header is known (POSIX, `ustar`): these bytes at this place.
@@ -45,9 +46,11 @@ impl Compression {
 /// Whether a file is a tar, compressed or not; what cannot be read is none.
 pub(super) fn is_tar(path: &Path) -> bool {
     let read = || -> io::Result<Vec<u8>> {
-        let file = disk::read_beginning(path, 64 << 10)?;
+        let compression = Compression::of(&disk::read_beginning(path, 4)?);
+        let Ok(Look::File(file)) = disk::look(path) else { return Ok(Vec::new()) };
         let mut first = Vec::new();
-        Compression::of(&file).reader(file.as_slice())?.take(512).read_to_end(&mut first)?;
+        // A block of zstd has to be read whole: its length is up to the program that wrote it.
+        compression.reader(file.open()?)?.take(512).read_to_end(&mut first)?;
         Ok(first)
     };
     let (at, magic) = MAGIC;
@@ -57,13 +60,16 @@ pub(super) fn is_tar(path: &Path) -> bool {
 /// Opens a tar; what is compressed is uncompressed first.
 ///
 /// # Errors
-/// When it cannot be read, or there is no room for what it is uncompressed.
-pub(super) fn open(path: &Path) -> Result<Arc<[Part]>> {
+/// When it cannot be read, or there is no room for what it is uncompressed; a finding, when it is cut short or
+/// damaged.
+pub(super) fn open(path: &Path) -> Result<Result<Arc<[Part]>, Finding>> {
     let compression = Compression::of(&disk::read_beginning(path, 4).unwrap_or_default());
     let cannot = || format!("cannot read {}", shown(path));
-    let Look::File(file) = disk::look(path)? else { return disk::parts(&[path.to_owned()]) };
+    let Look::File(file) = disk::look(path)? else {
+        return disk::parts(&[path.to_owned()]).map(Ok);
+    };
     if compression == Compression::None {
-        return disk::parts(&[path.to_owned()]);
+        return disk::parts(&[path.to_owned()]).map(Ok);
     }
     let folder = folder();
     let cannot_write = || {
@@ -81,10 +87,12 @@ pub(super) fn open(path: &Path) -> Result<Arc<[Part]>> {
             Ok(0) => break,
             Ok(count) => io::Write::write_all(&mut scratch, &window[..count]).with_context(cannot_write)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error).with_context(cannot),
+            // What the system refuses is no fault of the archive.
+            Err(error) if error.raw_os_error().is_some() => return Err(error).with_context(cannot),
+            Err(error) => return Ok(Err(Finding::at(Kind::InvalidArchive, path).found(error))),
         }
     }
-    disk::held(path, scratch).with_context(cannot)
+    disk::held(path, scratch).map(Ok).with_context(cannot)
 }
 
 /// Where large files are put aside.

@@ -4,7 +4,7 @@ use std::fs::{self, DirEntry};
 use std::path::Path;
 
 use super::super::claim::{self, Named};
-use super::walk::holds_image;
+use super::walk::{holds_image, other_layouts};
 use super::{MANIFEST, blob_digest, name};
 use crate::catalog::{File, Image};
 use crate::digest::{Algorithm, Digest};
@@ -85,8 +85,12 @@ impl Folder {
         for entry in entries {
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
-            if entry.file_type()?.is_dir() && holds_image(&entry.path(), usize::MAX) {
-                self.findings.push(Finding::at(Kind::NestedImage, entry.path()));
+            if entry.file_type()?.is_dir() {
+                if holds_image(&entry.path(), usize::MAX) {
+                    self.findings.push(Finding::at(Kind::NestedImage, entry.path()));
+                }
+                let unread = other_layouts(&entry.path()).into_iter();
+                self.findings.extend(unread.map(|layout| Finding::at(Kind::UnreadLayout, layout)));
             }
             if let Some(digest) = name.strip_suffix(".manifest.json").and_then(blob_digest) {
                 self.child(digest, &entry.path());

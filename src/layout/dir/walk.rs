@@ -54,6 +54,20 @@ pub(super) fn holds_image(path: &Path, depth: usize) -> bool {
     false
 }
 
+/// The folders at `path` and below that are trees of another layout.
+pub(super) fn other_layouts(path: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut walk = WalkDir::new(path).sort_by_file_name().into_iter();
+    while let Some(entry) = walk.next() {
+        let Ok(entry) = entry else { continue };
+        if entry.file_type().is_dir() && matches!(place(entry.path()), Place::OtherLayout) {
+            found.push(entry.into_path());
+            walk.skip_current_dir();
+        }
+    }
+    found
+}
+
 /// Finds the image folders below `root`; symbolic links are not followed.
 pub(super) fn image_folders(root: &Path) -> Walk {
     let mut folders = Vec::new();

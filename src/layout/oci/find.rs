@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::super::{claim, dir, registry};
-use super::VERSION_FILE;
+use super::{BLOBS, VERSION_FILE};
 use crate::disk::{self, Look};
-use crate::finding::Finding;
+use crate::finding::{Finding, Kind};
 
 /// Whether a folder is a layout itself.
 pub(super) fn is_layout(folder: &Path) -> bool {
@@ -24,7 +24,7 @@ pub(super) fn subfolders(folder: &Path) -> Vec<PathBuf> {
 /// Whether `path` is a layout, or one lies below. A tree of image folders is none, whatever else lies in it: that
 /// its layouts are not read is told when it is read.
 pub(super) fn holds_layout(path: &Path) -> bool {
-    let mut walk = folders(path);
+    let mut walk = WalkDir::new(path).sort_by_file_name().into_iter().filter_entry(is_folder);
     while let Some(entry) = walk.next() {
         let Ok(entry) = entry else { continue };
         if is_layout(entry.path()) {
@@ -40,28 +40,44 @@ pub(super) fn holds_layout(path: &Path) -> bool {
     false
 }
 
-/// Finds the layouts at and below `root`; symbolic links are not followed.
+/// Finds the layouts at and below `root`, and tells what else lies there and is not read; symbolic links are not
+/// followed.
 pub(super) fn layouts(root: &Path, findings: &mut Vec<Finding>) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut walk = folders(root);
+    let mut found: Vec<PathBuf> = Vec::new();
+    let mut walk = WalkDir::new(root).sort_by_file_name().into_iter();
     while let Some(entry) = walk.next() {
-        match entry {
-            Ok(entry) if is_layout(entry.path()) => {
-                found.push(entry.into_path());
-                walk.skip_current_dir();
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                findings.push(claim::unwalkable(root, &error));
+                continue;
             }
-            Ok(entry) if registry::is_root(entry.path()) => walk.skip_current_dir(),
-            Ok(_) => {}
-            Err(error) => findings.push(claim::unwalkable(root, &error)),
+        };
+        let path = entry.path();
+        // A folder comes before what is in it, so that only the last layout can be the one that this lies in.
+        let inside = found.last().filter(|layout| path.starts_with(layout));
+        if !is_folder(&entry) {
+            if inside.is_none() && entry.file_type().is_symlink() && path.is_dir() {
+                // What lies behind would be missing without a word.
+                let finding = Finding::at(Kind::NotAFile, path);
+                findings.push(finding.expected("a folder").found("a symbolic link to one"));
+            }
+            continue;
+        }
+        let is_blobs = inside.is_some_and(|layout| path == layout.join(BLOBS));
+        if is_blobs || disk::is_staging(&entry.file_name().to_string_lossy()) {
+            walk.skip_current_dir();
+        } else if is_layout(path) && inside.is_none() {
+            found.push(entry.into_path());
+        } else if is_layout(path) || dir::is_image_folder(path) || registry::is_root(path) {
+            findings.push(Finding::at(Kind::UnreadLayout, path));
+            walk.skip_current_dir();
         }
     }
     found
 }
 
-type Folders = walkdir::FilterEntry<walkdir::IntoIter, fn(&DirEntry) -> bool>;
-
-/// Walks the folders of a tree, in the order of their names; the root may be a link that a person named.
-fn folders(root: &Path) -> Folders {
-    let is_folder: fn(&DirEntry) -> bool = |entry| entry.file_type().is_dir() || entry.depth() == 0;
-    WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(is_folder)
+/// Whether an entry of a walk is a folder; the root may be a link that a person named.
+fn is_folder(entry: &DirEntry) -> bool {
+    entry.file_type().is_dir() || entry.depth() == 0
 }

@@ -9,12 +9,14 @@ use crate::catalog::Catalog;
 use crate::digest::Digest;
 use crate::layout::Change;
 use crate::platforms::platforms_of_manifests;
-use crate::reference::Reference;
+use crate::reference::{Identifier, Reference, Repository};
 
 /// A list of images: a document, and what it lists.
 pub(super) struct Index {
     document: Map<String, Value>,
     entries: Vec<Value>,
+    /// What it was read from, as long as nothing was changed.
+    text: Option<String>,
 }
 
 /// What one descriptor says.
@@ -29,7 +31,7 @@ impl Default for Index {
     fn default() -> Self {
         let document = json!({ "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json" });
         let Value::Object(document) = document else { unreachable!("an object is written above") };
-        Self { document, entries: Vec::new() }
+        Self { document, entries: Vec::new(), text: None }
     }
 }
 
@@ -44,9 +46,16 @@ impl Index {
         if document.get("schemaVersion").and_then(Value::as_u64) != Some(2) {
             return Err("no schemaVersion 2".to_owned());
         }
+        // Programs that are written in Go would read such a list; here it would be an empty one.
+        if let Some(key) =
+            document.keys().find(|key| *key != "manifests" && key.eq_ignore_ascii_case("manifests"))
+        {
+            return Err(format!("{key:?} instead of \"manifests\""));
+        }
+        let text = String::from_utf8(bytes.to_vec()).ok();
         match document.remove("manifests") {
-            Some(Value::Array(entries)) => Ok(Self { document, entries }),
-            Some(Value::Null) | None => Ok(Self { document, entries: Vec::new() }),
+            Some(Value::Array(entries)) => Ok(Self { document, entries, text }),
+            Some(Value::Null) | None => Ok(Self { document, entries: Vec::new(), text }),
             Some(_) => Err("manifests that are no list".to_owned()),
         }
     }
@@ -57,13 +66,26 @@ impl Index {
     }
 
     /// Lists the images of a catalog, each in the place of the one that has its name; tells what happens to each.
-    pub(super) fn take_in(&mut self, catalog: &Catalog, ref_name: RefName) -> Vec<(Reference, Change)> {
+    ///
+    /// What is listed by its tag alone has the name that it will be read by, of the `fallback` repository.
+    pub(super) fn take_in(
+        &mut self,
+        catalog: &Catalog,
+        ref_name: RefName,
+        fallback: &Repository,
+    ) -> Vec<(Reference, Change)> {
         let mut places: BTreeMap<Reference, (usize, Digest)> = BTreeMap::new();
         for (place, entry) in self.entries.iter().enumerate() {
-            if let Ok(Listed { digest, name: Name::Whole(name), .. }) = listed(entry) {
-                // Readers take the first of several.
-                places.entry(name).or_insert((place, digest));
-            }
+            let Ok(Listed { digest, name, .. }) = listed(entry) else { continue };
+            let name = match name {
+                Name::Whole(name) => name,
+                Name::Bare(Some(tag)) => {
+                    Reference { host: None, repository: fallback.clone(), identifier: Identifier::Tag(tag) }
+                }
+                Name::Bare(None) | Name::Invalid(_) => continue,
+            };
+            // Readers take the first of several.
+            places.entry(name).or_insert((place, digest));
         }
         let platforms = platforms_of_manifests(catalog);
         let mut changes = Vec::with_capacity(catalog.images.len());
@@ -94,11 +116,17 @@ impl Index {
             };
             changes.push((reference.clone(), change));
         }
+        if changes.iter().any(|(_, change)| *change != Change::Unchanged) {
+            self.text = None;
+        }
         changes
     }
 
     /// The document.
     pub(super) fn to_json(&self) -> String {
+        if let Some(text) = &self.text {
+            return text.clone();
+        }
         let mut document = self.document.clone();
         document.insert("manifests".to_owned(), Value::Array(self.entries.clone()));
         Value::Object(document).to_string()

@@ -41,11 +41,10 @@ impl Files {
     /// Looks at the files of a layout's folder in the tree at `root`.
     pub(super) fn of_folder(root: &Path, folder: &Path) -> Self {
         let relative = folder.strip_prefix(root).unwrap_or(folder);
-        let own = if relative.as_os_str().is_empty() { fs::canonicalize(root).ok() } else { None };
-        let name = own.as_deref().and_then(Path::file_name).map_or(relative, Path::new);
+        let is_root = relative.as_os_str().is_empty();
         let mut files = Self {
             place: folder.to_owned(),
-            fallback: fallback(name),
+            fallback: if is_root { own_name(root) } else { fallback(relative) },
             version: None,
             index: None,
             blobs: Vec::new(),
@@ -73,8 +72,8 @@ impl Files {
     }
 
     fn blobs_of(&mut self, algorithm: Algorithm, folder: &Path) {
-        if disk::link_between(&self.place, &folder.join("below")).is_some() {
-            self.findings.push(Finding::at(Kind::NotAFile, folder).found("a symbolic link"));
+        if let Some(link) = disk::link_between(&self.place, &folder.join("below")) {
+            self.findings.push(Finding::at(Kind::NotAFile, link).found("a symbolic link"));
             return;
         }
         let entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
@@ -93,6 +92,12 @@ impl Files {
             }
         }
     }
+}
+
+/// What a repository is called that no annotation names, in a layout that is no folder of a tree.
+pub(super) fn own_name(layout: &Path) -> Repository {
+    let own = fs::canonicalize(layout).ok();
+    fallback(own.as_deref().and_then(Path::file_name).map_or(Path::new(""), Path::new))
 }
 
 /// What a repository is called that no annotation names: after the place, if that can be a name.
@@ -181,7 +186,7 @@ fn name_images(files: &Files, images: Vec<Listed>, origin: &Path, scan: &mut Sca
     for Listed { digest, name, size, .. } in images {
         let called = |identifier| Reference { host: None, repository: files.fallback.clone(), identifier };
         let reference = match name {
-            Name::Whole(reference) => reference,
+            Name::Whole(reference) => own_digest(reference, digest, origin, &mut scan.findings),
             Name::Bare(None) if found.contains(&digest) => continue,
             Name::Bare(tag) => {
                 let reference = called(tag.map_or(Identifier::Digest(digest), Identifier::Tag));
@@ -189,8 +194,9 @@ fn name_images(files: &Files, images: Vec<Listed>, origin: &Path, scan: &mut Sca
                 reference
             }
             Name::Invalid(why) => {
-                let invalid = Finding::at(Kind::InvalidName, origin).of(digest);
-                scan.findings.push(invalid.expected("[<host>/]<repository>:<tag>").found(why));
+                // Not about the content: that would make it a fault of a blob that nobody needs.
+                let invalid = Finding::at(Kind::InvalidName, origin).expected("[<host>/]<repository>:<tag>");
+                scan.findings.push(invalid.found(format_args!("{why}, of {digest}")));
                 continue;
             }
         };
@@ -203,6 +209,22 @@ fn name_images(files: &Files, images: Vec<Listed>, origin: &Path, scan: &mut Sca
     if !bare.images.is_empty() {
         scan.findings.push(bare);
     }
+}
+
+/// A name that has a digest gets the one that its image has; a name with another one says so.
+pub(in crate::layout) fn own_digest(
+    reference: Reference,
+    digest: Digest,
+    origin: &Path,
+    findings: &mut Vec<Finding>,
+) -> Reference {
+    let Identifier::Digest(named) = reference.identifier else { return reference };
+    let reference = Reference { identifier: Identifier::Digest(digest), ..reference };
+    if named != digest {
+        let finding = Finding::at(Kind::OtherDigest, origin).of(digest);
+        findings.push(finding.expected(named).found(digest).breaks(&reference));
+    }
+    reference
 }
 
 /// Whether an image's manifest is there, and as long as its descriptor says; if not, the findings say so.

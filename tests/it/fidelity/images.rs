@@ -54,7 +54,7 @@ fn a_layer_that_many_images_share() {
         (format!("team/app-{}:{number}", number % 4), artifact(&config(), &[shared.clone(), own]))
     });
     let source: Vec<_> = images.collect();
-    let trip = Trip { result: source.clone(), source, ..Trip::of([]) };
+    let trip = Trip { result: source.clone(), listed: source.clone(), source, ..Trip::of([]) };
     let folder = trip.make();
     let hex = shared.digest.trim_start_matches("sha256:");
     let data = folder.path().join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]));

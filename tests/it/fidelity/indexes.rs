@@ -20,7 +20,10 @@ fn a_child_that_is_listed_twice_or_has_a_name_of_its_own() {
     Trip::of(tagged.clone()).make();
     // Its digest is no name of its own: the list leads to it.
     let untagged = format!("team/app@{}", child.digest());
-    Trip::of([("team/app:1", list.clone()), (&untagged, child)]).results_in([("team/app:1", list)]).make();
+    Trip::of([("team/app:1", list.clone()), (&untagged, child.clone())])
+        .results_in([("team/app:1", list)])
+        .lists(&untagged, child)
+        .make();
 }
 
 #[test]

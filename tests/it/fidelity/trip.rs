@@ -21,6 +21,8 @@ pub(super) struct Trip {
     pub(super) source: Vec<(String, Image)>,
     /// What storage and the tree that is made of it hold; mostly the same.
     pub(super) result: Vec<(String, Image)>,
+    /// What a layout lists that is made of the tree itself: as storage does, unless that has no place for a name.
+    pub(super) listed: Vec<(String, Image)>,
     /// The kinds of the warnings on the way into storage, each with its image.
     pub(super) warnings: Vec<(&'static str, String)>,
     /// The same on the way back.
@@ -36,9 +38,10 @@ impl Trip {
     /// A trip without any warning.
     pub(super) fn of<const N: usize>(source: [(&str, Image); N]) -> Self {
         let source = source.map(|(name, image)| (name.to_owned(), image)).to_vec();
-        let result = source.iter().map(|(name, image)| (name.clone(), image.kept())).collect();
+        let result: Vec<_> = source.iter().map(|(name, image)| (name.clone(), image.kept())).collect();
+        let listed = result.clone();
         let (warnings, warnings_back, refusals) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { source, result, warnings, warnings_back, refusals, is_whole: true }
+        Self { source, result, listed, warnings, warnings_back, refusals, is_whole: true }
     }
 
     /// The same with this warning of an image, in both directions.
@@ -56,7 +59,14 @@ impl Trip {
 
     /// The same with other images in storage and behind it.
     pub(super) fn results_in<const N: usize>(self, result: [(&str, Image); N]) -> Self {
-        Self { result: result.map(|(name, image)| (name.to_owned(), image)).to_vec(), ..self }
+        let result = result.map(|(name, image)| (name.to_owned(), image)).to_vec();
+        Self { listed: result.clone(), result, ..self }
+    }
+
+    /// The same, where a layout that is made of the tree lists this image, too.
+    pub(super) fn lists(mut self, name: &str, image: Image) -> Self {
+        self.listed.push((name.to_owned(), image));
+        self
     }
 
     /// The same, where skopeo copies this image not, and says these words.
@@ -92,6 +102,7 @@ impl Trip {
         assert_eq!(findings(&summary), expected(&self.warnings_back), "{summary}");
         assert_same_files(&forge::tree(&self.result), &files(&path("back")));
 
+        self.makes_layouts(&folder);
         for (tree, is_whole) in [("images", self.is_whole), ("docker", true), ("back", true)] {
             let code = if is_whole { 0 } else { 4 };
             bundle().arg("verify").arg(path(tree)).assert().code(code);
@@ -100,17 +111,21 @@ impl Trip {
     }
 }
 
-/// The findings of a conversion: the kind of each, and the first image that it names.
-fn findings(summary: &Value) -> Vec<(String, String)> {
+/// The findings of a conversion: the kind of each, with each image that it names.
+pub(super) fn findings(summary: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let findings = summary["findings"].as_array().unwrap().iter();
-    let mut findings: Vec<_> =
-        findings.map(|finding| (text(&finding["kind"]), text(&finding["images"][0]))).collect();
+    let findings = findings.flat_map(|finding| {
+        let images = finding["images"].as_array().unwrap().iter();
+        let images: Vec<_> = images.map(|image| (text(&finding["kind"]), text(image))).collect();
+        if images.is_empty() { vec![(text(&finding["kind"]), String::new())] } else { images }
+    });
+    let mut findings: Vec<_> = findings.collect();
     findings.sort();
     findings
 }
 
-fn expected(warnings: &[(&'static str, String)]) -> Vec<(String, String)> {
+pub(super) fn expected(warnings: &[(&'static str, String)]) -> Vec<(String, String)> {
     let mut expected: Vec<_> =
         warnings.iter().map(|(kind, image)| ((*kind).to_owned(), image.clone())).collect();
     expected.sort();

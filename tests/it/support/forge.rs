@@ -1,9 +1,11 @@
 //! Image folders made byte by byte, without any tool: of the kinds that no tool at hand writes, and broken ones.
 //!
-//! What is made here knows what it has to become: [`storage`] and [`tree`] say, file by file, what a registry
-//! and skopeo would find.
+//! What is made here knows what it has to become: [`storage`], [`tree`] and [`layout::layout`] say, file by file,
+//! what a registry and skopeo would find.
 
 mod base64;
+pub(crate) mod layout;
+pub(crate) mod saved;
 pub(crate) mod schema1;
 mod standard;
 mod storage;

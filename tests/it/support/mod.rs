@@ -21,6 +21,7 @@ pub(crate) mod special;
 pub(crate) mod storage;
 pub(crate) mod strace;
 pub(crate) mod sweep;
+pub(crate) mod tar;
 pub(crate) mod testdata;
 pub(crate) mod tree;
 pub(crate) mod verification;

@@ -17,7 +17,12 @@ const MOST: u64 = 200 << 20;
 
 /// The program, which will have no more memory than this.
 pub(crate) fn with_little_memory() -> Command {
-    let limited = format!("ulimit -d {} && exec \"$0\" \"$@\"", MOST >> 10);
+    with_memory(MOST)
+}
+
+/// The program, which will have no more memory for its data than so many bytes.
+pub(crate) fn with_memory(most: u64) -> Command {
+    let limited = format!("ulimit -d {} && exec \"$0\" \"$@\"", most >> 10);
     let mut shell = Command::new("sh");
     shell.args(["-c", &limited]).arg(env!("CARGO_BIN_EXE_bundle"));
     shell
