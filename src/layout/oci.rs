@@ -16,6 +16,7 @@ mod index;
 mod lint;
 mod read;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -87,6 +88,9 @@ impl Layout for Oci {
     }
 
     fn entries_beside(&self, catalog: &Catalog, root: &Path) -> Result<Vec<Entry>> {
+        if self.ref_name == RefName::Tag {
+            one_repository(catalog)?;
+        }
         Ok(self.lay_out(catalog, standing_index(root)?, &read::own_name(root)))
     }
 
@@ -144,6 +148,20 @@ fn content_entries<'c>(
     blobs
         .chain(manifests)
         .map(|(digest, content)| Entry::new(Stage::Content, folder.join(blob_path(&digest)), content))
+}
+
+/// Refuses images of several repositories where their tags alone have to tell them apart.
+fn one_repository(catalog: &Catalog) -> Result<()> {
+    let repositories: BTreeSet<_> = catalog.images.keys().map(|image| image.repository.as_str()).collect();
+    if repositories.len() > 1 {
+        let names: Vec<_> = repositories.into_iter().take(3).collect();
+        bail!(
+            "--ref-name tag names images by their tags alone, and there are several repositories: {}\n  \
+             hint: choose the images of one with --include, or leave the option away",
+            names.join(", ")
+        );
+    }
+    Ok(())
 }
 
 /// The list of the images that are at `root`.

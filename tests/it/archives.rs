@@ -36,9 +36,10 @@ impl Lying {
         self.folder.path().join(name)
     }
 
-    /// Converts it into storage.
+    /// Converts it into storage, be it with other digests.
     fn convert(&self, options: &[&str], destination: &str) -> Ended {
-        run(bundle(), "to-registry", options, &self.path, &self.path(destination))
+        let options = [&["--accept-new-digests"], options].concat();
+        run(bundle(), "to-registry", &options, &self.path, &self.path(destination))
     }
 
     /// Fails unless it becomes storage with exactly these images, and says just this.

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Lying, named};
+use super::{Lying, findings, named, owned};
 use crate::support::forge::saved::{Saved, by_containerd, by_docker_24, by_docker_25, made_up, saved};
-use crate::support::forge::{Blob, Image, docker, index, oci};
+use crate::support::forge::{self, Blob, Image, docker, index, oci};
 use crate::support::registry::OCI_INDEX;
 use crate::support::tar::Tar;
+use crate::support::tree::{assert_same_files, files};
 
 #[test]
 fn docker_24_with_a_layer_that_two_images_share() {
@@ -131,8 +132,14 @@ fn images_without_a_name_are_called_after_the_archive() {
     ] {
         let archive = Lying::new(file, by_docker_24(&[Saved { repo_tags, ..image.clone() }]).end());
         let result: Image = image.made_up();
-        let name = format!("{name}@{}", result.digest());
-        archive.expect(&[(name.clone(), result)], &[("bare-tag", &name), ("new-digests", &name)]);
+        let refused = archive.convert(&[], "docker").expect(4);
+        let called = format!("{name}@{}", result.digest());
+        let said = [("new-digests", &*called), ("no-repository", &called)];
+        assert_eq!(findings(&refused.summary), owned(&said));
+        // Who carries it elsewhere has to say what it is called.
+        archive.convert(&["--repository", "team/app"], "docker").expect(0);
+        let images = [(format!("team/app@{}", result.digest()), result)];
+        assert_same_files(&forge::storage(&images), &files(&archive.path("docker/registry/v2")));
     }
 }
 

@@ -151,6 +151,18 @@ fn a_layout_with_bare_tags_needs_a_repository() {
 }
 
 #[test]
+fn tags_alone_tell_no_repositories_apart() {
+    let folder = scratch();
+    let path = |name: &str| folder.path().join(name);
+    write_tree(&release(), &path("images"));
+    let ended = run("to-oci", &["--ref-name", "tag"], &[&path("images"), &path("oci")]).expect(1);
+    ended.expect_said(&["several repositories", "library/alpine, team/app"]);
+    assert!(!path("oci/index.json").exists());
+    let options = ["--ref-name", "tag", "--include", "team/app:*"];
+    run("to-oci", &options, &[&path("images"), &path("oci")]).expect(0);
+}
+
+#[test]
 fn images_of_docker_archives_are_carried_only_if_their_digests_may_change() {
     let folder = scratch();
     let path = |name: &str| folder.path().join(name);

@@ -10,13 +10,10 @@ use crate::support::registry::OCI_INDEX;
 
 /// The names that the images of a layout have, hosts too, and the kinds of what is said of it.
 fn read(layout: &Lying) -> (Vec<String>, Vec<String>) {
-    let to_dir = ["to-dir", "--untagged", "--host", "keep", "-n", "--keep-going"];
-    let (path, out) = (layout.layout(), layout.path("out"));
-    let ended = ask(to_dir
-        .map(str::to_owned)
-        .into_iter()
-        .chain([path, out].map(|path| path.to_str().unwrap().to_owned())));
-    let names = ended.summary["changes"].as_object().map(|changes| changes.keys().cloned().collect());
+    let ended = ask(["stats", layout.layout().to_str().unwrap()]);
+    let images = ended.summary["trees"][0]["per_image"].as_array();
+    let name = |image: &Value| image["image"].as_str().unwrap().to_owned();
+    let names = images.map(|images| images.iter().map(name).collect());
     let mut kinds: Vec<_> = findings(&ended.summary).into_iter().map(|(kind, _)| kind).collect();
     kinds.dedup();
     (names.unwrap_or_default(), kinds)

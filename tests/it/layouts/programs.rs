@@ -101,9 +101,9 @@ fn what_skopeo_and_umoci_write_is_read() {
     }
     umoci(&["new", "--image", &format!("{}:empty", layout.display())]);
     umoci(&["tag", "--image", &format!("{}:team/app:1", layout.display()), "tagged"]);
-    let summary = convert("to-dir", &["--host", "keep"], &layout, &lying.path("images"));
-    let bare = ["lay:3.0", "lay:empty", "lay:tagged"].map(|name| ("bare-tag".to_owned(), name.to_owned()));
-    assert_eq!(findings(&summary), bare);
+    let options = ["--host", "keep", "--repository", "lay"];
+    let summary = convert("to-dir", &options, &layout, &lying.path("images"));
+    assert!(findings(&summary).is_empty(), "{summary}");
     let names: Vec<_> = summary["changes"].as_object().unwrap().keys().collect();
     assert_eq!(names, ["lay:3.0", "lay:empty", "lay:tagged", "localhost:5000/team/app:2", "team/app:1"]);
     for name in ["team/app:1", "localhost:5000/team/app:2", "lay:3.0", "lay:tagged"] {

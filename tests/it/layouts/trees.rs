@@ -11,6 +11,7 @@ use super::errors;
 use crate::support::bundle::{bundle, convert, run};
 use crate::support::forge::layout::{REF_NAME, blobs, described, layout, list};
 use crate::support::forge::{self, Image, docker, oci};
+use crate::support::package::ask;
 use crate::support::scratch;
 use crate::support::tree::{assert_same_files, files};
 use crate::support::verification::verify;
@@ -46,14 +47,17 @@ fn several_layouts_below_one_folder_are_one_tree() {
     lay_bare("four", "4.0", &tree.join("Not A Name"));
     fs::write(tree.join("notes.txt"), "no part of it").unwrap();
     let docker = folder.path().join("docker");
-    let summary = convert("to-registry", &[], &tree, &docker);
     let bare = ["team/three:3.0", "unnamed:4.0"];
-    let said: Vec<_> = super::findings(&summary);
+    let verified = ask(["verify", tree.to_str().unwrap()]).expect(0);
+    let said: Vec<_> = super::findings(&verified.summary);
     assert_eq!(said, bare.map(|name| ("bare-tag".to_owned(), name.to_owned())));
-    let images =
-        [image("one"), image("two"), (bare[0].to_owned(), oci("three")), (bare[1].to_owned(), oci("four"))];
+    // Folders go into names, where they can.
+    let refused = run(bundle(), "to-registry", &["--repository", "base"], &tree, &docker).expect(4);
+    assert_eq!(errors(&refused.summary), [("invalid-name".to_owned(), "unnamed:4.0".to_owned())]);
+    fs::remove_dir_all(tree.join("Not A Name")).unwrap();
+    convert("to-registry", &["--repository", "base"], &tree, &docker);
+    let images = [image("one"), image("two"), (format!("base/{}", bare[0]), oci("three"))];
     assert_same_files(&forge::storage(&images), &files(&docker.join("registry/v2")));
-    assert_eq!(verify(&[], &[&tree]).code, 0);
 }
 
 #[test]
@@ -64,7 +68,8 @@ fn two_layouts_that_have_one_name_for_two_images_are_refused() {
     lay("three", &tree.join("b"));
     let ended =
         run(bundle(), "to-registry", &["--keep-going"], &tree, &folder.path().join("docker")).expect(4);
-    assert_eq!(errors(&ended.summary), [("name-conflict".to_owned(), "unnamed:1".to_owned())]);
+    let said = ["name-conflict", "no-repository", "no-repository"];
+    assert_eq!(errors(&ended.summary), said.map(|kind| (kind.to_owned(), "unnamed:1".to_owned())));
     assert_eq!(ended.summary["changes"], json!({ "team/three:1": "new" }));
 }
 
