@@ -123,7 +123,7 @@ impl Destination {
             let file = build.path().join(name);
             self.fill_aside(build.path(), &file, bytes).with_context(cannot)?;
         }
-        match self.in_folder_of(path, || staging::move_out(build.path(), path)) {
+        match self.in_folder_of(path, || fs::rename(build.path(), path)) {
             Ok(()) => {
                 let _ = build.keep();
                 Ok(true)

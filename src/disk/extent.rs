@@ -157,7 +157,13 @@ pub struct Reader {
     extent: Extent,
     left: u64,
     /// The part that is being read, and how much of it is left.
-    file: Option<(Arc<File>, u64)>,
+    file: Option<(Opened, u64)>,
+}
+
+/// An open part: of a file with a name, opened for this reader alone, or of one that all readers share.
+enum Opened {
+    Own(File),
+    Shared(Arc<File>),
 }
 
 impl Reader {
@@ -165,13 +171,23 @@ impl Reader {
     pub fn skip(&mut self, count: u64) {
         self.extent.offset = self.extent.offset.saturating_add(count);
         self.left = self.left.saturating_sub(count);
-        self.file = self.file.take().and_then(|(file, left)| Some((file, left.checked_sub(count)?)));
+        self.file = self.file.take().and_then(|(mut file, left)| {
+            let left = left.checked_sub(count)?;
+            if let Opened::Own(file) = &mut file {
+                file.seek_relative(i64::try_from(count).ok()?).ok()?;
+            }
+            Some((file, left))
+        });
     }
 
-    fn open(part: &Part, at: u64) -> io::Result<(Arc<File>, u64)> {
+    fn open(part: &Part, at: u64) -> io::Result<(Opened, u64)> {
         let file = match &part.held {
-            Some(Held(file)) => file.clone(),
-            None => Arc::new(open(&part.path)?),
+            Some(Held(file)) => Opened::Shared(file.clone()),
+            None => {
+                let mut file = open(&part.path)?;
+                file.seek(SeekFrom::Start(at))?;
+                Opened::Own(file)
+            }
         };
         Ok((file, part.size.saturating_sub(at)))
     }
@@ -189,7 +205,11 @@ impl Read for Reader {
             file => file.insert(Self::open(part, at)?),
         };
         let most = self.left.min(*left_of_part).min(buffer.len() as u64) as usize;
-        let count = file.read_at(&mut buffer[..most], at)?;
+        let buffer = &mut buffer[..most];
+        let count = match file {
+            Opened::Own(file) => file.read(buffer)?,
+            Opened::Shared(file) => file.read_at(buffer, at)?,
+        };
         self.left -= count as u64;
         *left_of_part -= count as u64;
         self.extent.offset += count as u64;

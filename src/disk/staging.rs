@@ -8,7 +8,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -20,10 +20,6 @@ const SUFFIX: &str = ".tmp";
 
 /// What this process has made aside, and whether it ever began to write.
 static OPEN: Mutex<Open> = Mutex::new(Open { is_writing: false, aside: Vec::new() });
-
-/// Is held while a folder is renamed out of staging, and against that while staging is renamed away: a rename that
-/// has found its folder, and waits for a processor, would otherwise give a place to what is emptied meanwhile.
-static MOVING_OUT: RwLock<()> = RwLock::new(());
 
 struct Open {
     is_writing: bool,
@@ -109,22 +105,25 @@ pub(super) fn remove(path: &Path) {
         // Under another name first: a thread that is about to give a folder in it its place must find all of it,
         // or nothing. What a thread makes there in between stays, and is cleared by the next run.
         let gone = path.with_extension(["gone", SUFFIX].concat());
-        let renamed = {
-            let _none = MOVING_OUT.write().unwrap_or_else(PoisonError::into_inner);
-            fs::rename(path, &gone)
-        };
-        let _ = renamed.and_then(|()| fs::remove_dir_all(&gone));
+        let _ =
+            fs::rename(path, &gone).and_then(|()| rename_all(&gone)).and_then(|()| fs::remove_dir_all(&gone));
     }
     forget(path);
 }
 
-/// Gives a folder that was made aside its place, with all that is in it or not at all.
-///
-/// # Errors
-/// When it cannot be renamed, or staging is gone.
-pub(super) fn move_out(folder: &Path, place: &Path) -> io::Result<()> {
-    let _one = MOVING_OUT.read().unwrap_or_else(PoisonError::into_inner);
-    fs::rename(folder, place)
+/// Gives everything in a folder another name. A rename that found the folder before that had another name looks for
+/// the old ones only now: whatever it finds it takes whole, for nothing was removed yet.
+fn rename_all(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let mut other = path.clone().into_os_string();
+        other.push(".gone");
+        match fs::rename(path, other) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Removes what this process has in staging, as far as it can; says whether it was writing at all.
@@ -159,7 +158,7 @@ mod tests {
             }
             thread::scope(|scope| {
                 scope.spawn(|| remove(&staging));
-                scope.spawn(|| move_out(&staging.join("folder"), &place));
+                scope.spawn(|| fs::rename(staging.join("folder"), &place));
             });
             if place.exists() {
                 assert_eq!(fs::read_dir(&place).unwrap().count(), FILES, "round {round}");

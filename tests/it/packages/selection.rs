@@ -76,19 +76,27 @@ fn a_package_has_the_images_of_a_list_and_no_others() {
     assert!(images >= 36 && pulls >= 18);
 }
 
-/// The tagged images of these names, and every image without a tag that is about one of them.
+/// The tagged images of these names, and every image that is about one of them: without a tag, or with one that is
+/// made of its digest.
 fn chosen(release: &Release, is_chosen: impl Fn(&str) -> bool) -> Release {
     let tagged = |name: &str| !name.contains('@') && is_chosen(name);
     let mut subjects: BTreeSet<String> = BTreeSet::new();
-    for (_, image) in release.images.iter().filter(|(name, _)| tagged(name)) {
-        subjects.extend(image.all().into_iter().map(Image::digest));
+    let mut signatures: BTreeSet<String> = BTreeSet::new();
+    for (name, image) in release.images.iter().filter(|(name, _)| tagged(name)) {
+        let (repository, _) = name.rsplit_once(':').unwrap();
+        for digest in image.all().into_iter().map(Image::digest) {
+            signatures.insert(format!("{repository}:{}.", digest.replace(':', "-")));
+            subjects.insert(digest);
+        }
     }
     let is_about = |image: &Image| {
         let manifest: serde_json::Value = serde_json::from_slice(&image.manifest).unwrap();
         manifest["subject"]["digest"].as_str().is_some_and(|digest| subjects.contains(digest))
     };
     let images = release.images.iter();
-    let images = images.filter(|(name, image)| tagged(name) || name.contains('@') && is_about(image));
+    let is_signature = |name: &str| signatures.iter().any(|beginning| name.starts_with(beginning));
+    let images = images
+        .filter(|(name, image)| tagged(name) || name.contains('@') && is_about(image) || is_signature(name));
     Release { images: images.cloned().collect() }
 }
 
