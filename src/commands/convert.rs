@@ -11,7 +11,7 @@ use super::{Ending, Wanted, Writing, conclude, open};
 use crate::catalog::Catalog;
 use crate::damage::{self, Damage};
 use crate::digest::Digest;
-use crate::disk::{self, Destination, Share};
+use crate::disk::{self, Destination, File, Share};
 use crate::execute::{self, Means};
 use crate::finding::{Finding, Kind};
 use crate::layout::{self, Content, Entry, Layout};
@@ -170,31 +170,41 @@ fn check(
     goal: &Goal,
     report: &mut report::Conversion,
 ) -> Result<HashMap<Digest, Verdict>> {
-    let mut files = catalog.blobs.values().flat_map(|blob| &blob.files);
-    let mut is_far = || {
-        let is_packed = files.any(|file| file.within.is_some());
-        for source in asked.sources {
-            if is_packed || !disk::is_one_mount(source, root)? {
-                return Ok::<_, anyhow::Error>(true);
-            }
-        }
-        Ok(false)
-    };
-    let depth = match asked.share {
-        _ if asked.is_dry_run || !asked.verifies => Depth::Sizes,
-        Share::HardLink => Depth::Bytes,
-        Share::Copy => Depth::BytesWhenCopied,
-        Share::Auto | Share::Reflink if is_far()? => Depth::BytesWhenCopied,
-        Share::Auto | Share::Reflink => Depth::Bytes,
-    };
-    let claims = claims(catalog, goal);
+    let mut claims = claims(catalog, goal);
     let bar = asked.progress.bytes("verifying", sum(claims.iter().map(|(_, claim)| claim.size())));
-    let verdicts = verify::verify(&claims, depth, &|bytes| bar.add(bytes));
+    // What has to be copied is hashed on the way; what can be shared is hashed where it lies.
+    let (far, near): (Vec<_>, Vec<_>) = match asked.share {
+        _ if asked.is_dry_run || !asked.verifies => (Vec::new(), claims),
+        Share::HardLink => (Vec::new(), claims),
+        Share::Copy => (claims, Vec::new()),
+        Share::Auto | Share::Reflink => {
+            let far = far_sources(asked, root)?;
+            let is_far =
+                |file: &File| file.within.is_some() || far.iter().any(|it| file.path.starts_with(it));
+            // Of several files, one that can be shared is the better one.
+            claims.iter_mut().for_each(|(_, claim)| claim.sources.sort_by_key(is_far));
+            claims.into_iter().partition(|(_, claim)| claim.sources.iter().all(is_far))
+        }
+    };
+    let depth = if asked.is_dry_run || !asked.verifies { Depth::Sizes } else { Depth::Bytes };
+    let mut verdicts = verify::verify(&near, depth, &|bytes| bar.add(bytes));
+    verdicts.extend(verify::verify(&far, Depth::BytesWhenCopied, &|bytes| bar.add(bytes)));
     drop(bar);
     for verdict in verdicts.values() {
         report.verified += verdict.hashed;
     }
     Ok(verdicts)
+}
+
+/// The sources that lie where nothing can be shared with the destination.
+fn far_sources<'a>(asked: &Conversion<'a>, root: &Path) -> Result<Vec<&'a Path>> {
+    let mut far = Vec::new();
+    for source in asked.sources {
+        if !disk::is_one_mount(source, root)? {
+            far.push(source.as_path());
+        }
+    }
+    Ok(far)
 }
 
 /// Which files claim to hold what the images need, and what else has to be at the destination.

@@ -43,6 +43,11 @@ fn sources_of_every_layout_become_one_release() {
         let paths: Vec<&Path> = sources.iter().map(std::path::PathBuf::as_path).chain([&*target]).collect();
         let ended = run(command, &[], &paths).expect(0);
         assert_eq!(ended.summary["images"], expected.len(), "{command}");
+        // What lies within archives is copied, and nothing else is for that.
+        if command != "pack" {
+            let count = |key: &str| ended.summary[key]["files"].as_u64().unwrap();
+            assert!(count("linked") >= 9 && count("copied") <= 6, "{command}: {}", ended.summary);
+        }
         let listed: Vec<_> = sources.iter().map(|path| json!(path)).collect();
         assert_eq!(ended.summary["sources"], json!(listed));
         if command != "to-registry" {
