@@ -100,8 +100,7 @@ impl Selection {
     /// Whether an `exclude` pattern names it.
     #[must_use]
     pub fn excludes(&self, reference: &Reference) -> bool {
-        let name = reference.to_string();
-        self.exclude.iter().any(|pattern| pattern.matches(&name))
+        matches(&self.exclude, reference)
     }
 
     /// Whether an image is named as one without a tag: by a line with its digest, or by an `include` pattern that
@@ -128,15 +127,17 @@ impl Selection {
         if !self.listed.as_ref().is_none_or(is_listed) {
             return false;
         }
-        if self.include.is_empty() && self.exclude.is_empty() {
-            return true;
-        }
-        let names = spellings(reference);
-        let matches = |patterns: &[Pattern]| {
-            patterns.iter().any(|pattern| names.iter().any(|name| pattern.matches(name)))
-        };
-        (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
+        (self.include.is_empty() || matches(&self.include, reference)) && !self.excludes(reference)
     }
+}
+
+/// Whether one of the patterns names an image.
+fn matches(patterns: &[Pattern], reference: &Reference) -> bool {
+    if patterns.is_empty() {
+        return false;
+    }
+    let names = spellings(reference);
+    patterns.iter().any(|pattern| names.iter().any(|name| pattern.matches(name)))
 }
 
 /// How patterns may spell a name: without its host, and with it.

@@ -113,3 +113,18 @@ fn a_line_with_a_host_means_that_host_and_one_without_any() {
     let by_digest = choose(&format!("library/app:1@{}\n", other.digest())).expect(0);
     assert_eq!(by_digest.summary["renamed"], json!({ "library/app:1": ["quay.io/library/app:1"] }));
 }
+
+#[test]
+fn what_follows_a_chosen_image_is_excluded_with_its_host_and_without() {
+    let folder = scratch();
+    let path = |name: &str| folder.path().join(name);
+    let app = image("app", "linux/amd64");
+    let signature = format!("quay.io/team/app:{}.sig", app.digest().replace(':', "-"));
+    let images = [("quay.io/team/app:1".to_owned(), app), (signature, image("signature", "linux/amd64"))];
+    write_tree(&images, &path("images"));
+    for (exclude, images) in [("nothing*", 2), ("quay.io/team/*.sig", 1), ("team/*.sig", 1)] {
+        let options = ["-n", "--include", "team/app:1", "--exclude", exclude];
+        let ended = run("to-registry", &options, &[&path("images"), &path("docker")]).expect(0);
+        assert_eq!(ended.summary["images"], images, "{exclude}");
+    }
+}
