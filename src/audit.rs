@@ -3,13 +3,14 @@
 //! Unlike a conversion, which needs one sound copy of each blob from anywhere, an audit holds every image to
 //! the files that its own readers will open.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use rayon::prelude::*;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Image};
 use crate::damage;
 use crate::digest::Digest;
 use crate::finding::{self, Finding, Kind, Severity};
@@ -17,7 +18,7 @@ use crate::hash::OnBytes;
 use crate::layout::{Content, Entry, Stage, Tree};
 use crate::present::{self, Present};
 use crate::reference::Reference;
-use crate::verify::{self, Claim, Depth, Verdict};
+use crate::verify::{self, Claims, Depth, Verdicts};
 
 /// What an audit found, and what it looked at.
 #[derive(Debug, Default)]
@@ -46,79 +47,107 @@ pub fn audit(trees: &[Tree], depth: Depth, on_bytes: OnBytes) -> Result<Audit> {
     }
     let files = claims.iter().flat_map(|(_, claim)| &claim.placed);
     audit.files = files.map(|file| file.inode).collect::<HashSet<_>>().len() as u64;
-    audit.bytes = verdicts.values().map(|verdict| verdict.hashed.bytes).sum();
+    audit.bytes = verdicts.hashed().bytes;
     audit.digests = claims.len() as u64;
     Ok(audit)
 }
 
 /// Every file claims what its name says; all of them have to keep their word.
-fn claims(trees: &[Tree]) -> Vec<(Digest, Claim)> {
-    let mut claims: BTreeMap<Digest, Claim> = BTreeMap::new();
-    for Catalog { blobs, manifests, .. } in trees.iter().map(|tree| &tree.scan.catalog) {
+fn claims(trees: &[Tree]) -> Claims<'static> {
+    let catalogs = || trees.iter().map(|tree| &tree.scan.catalog);
+    let mut claims = verify::claims(catalogs().flat_map(|catalog| catalog.blobs.keys().copied()).collect());
+    for Catalog { blobs, manifests, .. } in catalogs() {
         for (digest, blob) in blobs {
-            claims.entry(*digest).or_default().placed.extend(blob.files.iter().cloned());
+            let claim = verify::claim_of(&mut claims, digest);
+            claim.into_iter().for_each(|claim| claim.placed.extend(blob.files.iter().cloned()));
         }
         for blob in manifests.values().flat_map(|manifest| manifest.blobs()) {
-            if let Some(claim) = claims.get_mut(&blob.digest) {
-                claim.sizes.extend(blob.size);
-            }
+            verify::claim_of(&mut claims, &blob.digest).into_iter().for_each(|it| it.says(blob.size));
         }
     }
-    claims.into_iter().collect()
+    claims
 }
 
 /// What is wrong with one tree, given what its files were found to hold.
-fn faults(tree: &Tree, verdicts: &HashMap<Digest, Verdict>) -> Result<Vec<Finding>> {
+fn faults(tree: &Tree, verdicts: &Verdicts) -> Result<Vec<Finding>> {
     let catalog = &tree.scan.catalog;
-    let standing = tree.layout.standing(&tree.root, catalog);
     let mut findings = tree.scan.findings.clone();
     // Where something could not be read, nothing is known to be needed by nobody.
     let is_read = !findings.iter().any(Finding::is_error);
     let lint = tree.layout.lint(&tree.root, catalog).into_iter();
     findings.extend(lint.filter(|finding| is_read || finding.kind != Kind::OrphanBlob));
-    let unsound = verdicts.values().flat_map(|verdict| &verdict.faults);
-    findings.extend(unsound.filter(|fault| fault.file.starts_with(&tree.root)).cloned());
-    findings.extend(damage::misdescribed(catalog, &|digest| verdicts.get(digest)?.size()));
-    findings.extend(lacking(&tree.root, &standing, &findings)?);
+    findings.extend(verdicts.faults().filter(|fault| fault.file.starts_with(&tree.root)).cloned());
+    findings.extend(damage::misdescribed(catalog, &|digest| verdicts.size(digest)));
+    let lacking = lacking(tree, &findings)?;
+    findings.extend(lacking);
 
-    let mut findings = attribute(catalog, &users_of_files(&tree.root, &standing), findings);
+    let mut findings = attribute(catalog, &users_of_files(tree, &findings), findings);
     let lost = findings.iter().filter(|finding| finding.is_error()).filter_map(|finding| finding.digest);
     findings.extend(catalog.remarks(&lost.collect()));
     Ok(finding::settle(findings))
 }
 
 /// Which images rely on each file, and for which content.
-type Users<'s> = HashMap<PathBuf, (Option<Digest>, BTreeSet<&'s Reference>)>;
+type Users<'c> = HashMap<PathBuf, (Option<Digest>, BTreeSet<&'c Reference>)>;
 
-fn users_of_files<'s>(root: &Path, standing: &'s [(Reference, Vec<Entry>)]) -> Users<'s> {
+/// The users of the files that have faults.
+fn users_of_files<'t>(tree: &'t Tree, findings: &[Finding]) -> Users<'t> {
+    let faulty: HashSet<&Path> =
+        findings.iter().filter(|it| it.is_error()).map(|finding| finding.file.as_path()).collect();
     let mut users = Users::new();
-    for (reference, entries) in standing {
-        for entry in entries {
-            let of_file = users.entry(root.join(&entry.path)).or_default();
-            of_file.0 = entry.content.digest();
-            of_file.1.insert(reference);
-        }
+    if faulty.is_empty() {
+        return users;
+    }
+    let Tree { root, layout, scan, .. } = tree;
+    let used = scan.catalog.images.par_iter().flat_map_iter(|(name, image)| {
+        let entries = layout.standing(root, &scan.catalog, name, image).into_iter();
+        let entries = entries.map(|entry| (entry.place.path_in(root), entry.content.digest()));
+        entries.filter(|(path, _)| faulty.contains(path.as_path())).map(move |used| (name, used))
+    });
+    for (name, (path, digest)) in used.collect::<Vec<_>>() {
+        let of_file = users.entry(path).or_default();
+        of_file.0 = digest;
+        of_file.1.insert(name);
     }
     users
 }
 
 /// What the images rely on and is not there, or is something else; what was told already is not told again.
-fn lacking(root: &Path, standing: &[(Reference, Vec<Entry>)], told: &[Finding]) -> Result<Vec<Finding>> {
+fn lacking(tree: &Tree, told: &[Finding]) -> Result<Vec<Finding>> {
     let told: HashSet<&Path> = told.iter().map(|finding| finding.file.as_path()).collect();
-    let mut seen = HashSet::new();
-    let entries = standing.iter().flat_map(|(_, entries)| entries);
-    // A tag's history is for people: no reader needs it.
-    let needed = entries.filter(|entry| entry.stage != Stage::History && seen.insert(entry.path.as_path()));
-    let entries: Vec<Entry> = needed.cloned().collect();
+    let images: Vec<(&Reference, &Image)> = tree.scan.catalog.images.iter().collect();
+    // Images of one repository stand on much the same.
+    let alike: Vec<_> =
+        images.chunk_by(|(a, _), (b, _)| (&a.host, &a.repository) == (&b.host, &b.repository)).collect();
+    let lacking = alike.par_iter().map(|images| lacking_to(tree, images, &told));
+    Ok(lacking.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+/// What these images lack.
+fn lacking_to(tree: &Tree, images: &[(&Reference, &Image)], told: &HashSet<&Path>) -> Result<Vec<Finding>> {
+    let Tree { root, layout, scan, .. } = tree;
+    let standing = images.iter().flat_map(|(name, image)| layout.standing(root, &scan.catalog, name, image));
+    // A tag's history is for people: no reader needs it. What the scan has seen is there.
+    let is_asked = |entry: &Entry| entry.stage != Stage::History && !was_seen(tree, entry);
+    let mut entries: Vec<Entry> = standing.filter(is_asked).collect();
+    entries.sort_unstable_by(|a, b| a.place.cmp(&b.place));
+    entries.dedup_by(|a, b| a.place == b.place);
     let present = present::look(root, &entries)?;
     let mut findings = Vec::new();
     for (entry, present) in entries.iter().zip(present) {
-        let path = root.join(&entry.path);
+        let path = entry.place.path_in(root);
         if !told.contains(path.as_path()) {
             findings.extend(lack(&path, &entry.content, present));
         }
     }
     Ok(findings)
+}
+
+/// Whether the scan looked at the file of a blob.
+fn was_seen(tree: &Tree, entry: &Entry) -> bool {
+    let Content::Blob(digest) = &entry.content else { return false };
+    let path = entry.place.path_in(&tree.root);
+    tree.scan.catalog.files_of(digest).iter().any(|file| file.path() == path)
 }
 
 fn lack(path: &Path, content: &Content, present: Present) -> Option<Finding> {
@@ -149,7 +178,7 @@ fn lack(path: &Path, content: &Content, present: Present) -> Option<Finding> {
 
 /// Tells each finding which images it breaks: those that rely on its file, or else on its content.
 fn attribute(catalog: &Catalog, users: &Users, findings: Vec<Finding>) -> Vec<Finding> {
-    let by_digest = if findings.iter().any(|finding| finding.digest.is_some()) {
+    let by_digest = if findings.iter().any(|finding| finding.is_error() && finding.digest.is_some()) {
         catalog.users()
     } else {
         HashMap::new()

@@ -12,6 +12,7 @@ use std::io;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use smallvec::SmallVec;
 
 use crate::digest::{Algorithm, Digest};
 pub use crate::disk::File;
@@ -45,22 +46,28 @@ pub struct Catalog {
     pub platforms: BTreeMap<Digest, Platform>,
 }
 
+/// Digests in their order, each once; nearly always one.
+pub type Past = SmallVec<[Digest; 1]>;
+
 /// What a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// The digest of its manifest.
     pub digest: Digest,
     /// The digests that the tag ever pointed at, where the layout remembers them.
-    pub history: BTreeSet<Digest>,
+    pub history: Past,
     /// The folder or link that named it, for messages.
     pub origin: PathBuf,
 }
+
+/// Files that hold the same; nearly always one or two.
+pub type Files = SmallVec<[File; 2]>;
 
 /// One digest's files.
 #[derive(Debug, Clone, Default)]
 pub struct Blob {
     /// Every file that claims to hold it, in the order of their paths.
-    pub files: Vec<File>,
+    pub files: Files,
 }
 
 /// All that an image stands on.
@@ -83,6 +90,12 @@ impl Catalog {
     #[must_use]
     pub fn closure(&self, root: Digest) -> Closure<'_> {
         let mut closure = Closure::default();
+        // Nearly every image is a manifest that lists no others.
+        if let Some(manifest) = self.manifests.get(&root).filter(|manifest| manifest.manifests.is_empty()) {
+            closure.manifests.push((root, 0));
+            self.add_blobs(manifest, &mut closure);
+            return closure;
+        }
         let mut heights: HashMap<Digest, u32> = HashMap::new();
         let mut entered: HashSet<Digest> = HashSet::new();
         let mut path = vec![root];
@@ -109,16 +122,20 @@ impl Catalog {
             let height = children.max().map_or(0, |height| height + 1);
             heights.insert(digest, height);
             closure.manifests.push((digest, height));
-            for blob in manifest.blobs() {
-                let is_here = self.blobs.contains_key(&blob.digest);
-                match blob.need {
-                    Need::Foreign if !is_here => closure.foreign.insert(blob.digest, blob),
-                    Need::Repeated if !is_here => continue,
-                    _ => closure.blobs.insert(blob.digest, blob),
-                };
-            }
+            self.add_blobs(manifest, &mut closure);
         }
         closure
+    }
+
+    fn add_blobs<'c>(&self, manifest: &'c Manifest, closure: &mut Closure<'c>) {
+        let is_here = |blob: &Descriptor| self.blobs.contains_key(&blob.digest);
+        for blob in manifest.blobs() {
+            match blob.need {
+                Need::Foreign if !is_here(blob) => closure.foreign.insert(blob.digest, blob),
+                Need::Repeated if !is_here(blob) => continue,
+                _ => closure.blobs.insert(blob.digest, blob),
+            };
+        }
     }
 
     /// Which images stand on each digest.
@@ -146,6 +163,12 @@ impl Catalog {
                 }
             }
         }
+    }
+
+    /// The files that claim to hold some content.
+    #[must_use]
+    pub fn files_of(&self, digest: &Digest) -> &[File] {
+        self.blobs.get(digest).map(|blob| blob.files.as_slice()).unwrap_or_default()
     }
 
     /// How long some content of an image is, in bytes: as its manifest says, or else as its file is.
@@ -184,10 +207,10 @@ impl Catalog {
         if let Some(payload) = self.inline.get(&digest) {
             return Ok(payload.to_vec());
         }
-        let files = self.blobs.get(&digest).map(|blob| blob.files.as_slice()).unwrap_or_default();
+        let files = self.files_of(&digest);
         for file in files {
             let read = file.read_small(MAX_MANIFEST_BYTES);
-            if let Some(bytes) = read.with_context(|| format!("cannot read {}", shown(&file.path)))?
+            if let Some(bytes) = read.with_context(|| format!("cannot read {}", shown(&file.path())))?
                 && Digest::of(digest.algorithm(), &bytes) == digest
             {
                 return Ok(bytes);
@@ -195,7 +218,7 @@ impl Catalog {
         }
         let changed = io::Error::other("it was changed while it was being read");
         Err(changed).with_context(|| match files.first() {
-            Some(file) => format!("cannot read {}", shown(&file.path)),
+            Some(file) => format!("cannot read {}", shown(&file.path())),
             None => format!("cannot read the manifest {digest}"),
         })
     }
@@ -215,6 +238,16 @@ impl Catalog {
     /// Adds a file that claims to hold `digest`.
     pub fn add_file(&mut self, digest: Digest, file: File) {
         self.blobs.entry(digest).or_default().files.push(file);
+    }
+
+    /// Adds files that claim to hold digests, of which it has none yet.
+    pub fn add_files(&mut self, mut files: Vec<(Digest, File)>) {
+        files.sort_by_key(|(digest, _)| *digest);
+        let alike = files.chunk_by(|(a, _), (b, _)| a == b);
+        let blob = |alike: &[(Digest, File)]| {
+            (alike[0].0, Blob { files: alike.iter().map(|(_, file)| file.clone()).collect() })
+        };
+        self.blobs = alike.map(blob).collect();
     }
 
     /// The images that a person chose, without what is there for the others' sake: history, grants and blobs
@@ -250,7 +283,7 @@ mod tests {
 
     fn descriptor(name: &str) -> Descriptor {
         Descriptor {
-            media_type: "".into(),
+            is_plain_layer: false,
             digest: digest(name),
             size: Some(1),
             platform: None,

@@ -3,11 +3,16 @@
 //! A digest is parsed once, at the rim, and is a value from then on. Nothing becomes a path before it was
 //! parsed here, so a hostile `sha256:../../x` ends in [`InvalidDigest`] and never in a file name.
 
+mod long;
+
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+use long::{Interned, Long};
 
 /// The hash functions that the OCI digest grammar registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,14 +51,15 @@ impl Algorithm {
 }
 
 /// Names content by its hash; prints as `sha256:…` in lower-case hex.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Digest {
-    /// 256 bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(Repr);
+
+/// There are millions of digests in memory, and hardly ever one of more than 256 bits: those are held once each, and
+/// the others do not pay for them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Repr {
     Sha256([u8; 32]),
-    /// 384 bits.
-    Sha384([u8; 48]),
-    /// 512 bits.
-    Sha512([u8; 64]),
+    Long(Interned),
 }
 
 impl Digest {
@@ -71,20 +77,27 @@ impl Digest {
     /// When it is not exactly the algorithm's number of lower-case hex digits.
     pub fn from_hex(algorithm: Algorithm, hex: &str) -> Result<Self, InvalidDigest> {
         let decoded = match algorithm {
-            Algorithm::Sha256 => decode(hex).map(Self::Sha256),
-            Algorithm::Sha384 => decode(hex).map(Self::Sha384),
-            Algorithm::Sha512 => decode(hex).map(Self::Sha512),
+            Algorithm::Sha256 => decode(hex).map(Self::sha256),
+            Algorithm::Sha384 => decode(hex).map(|bytes| Self::long(Long::Sha384(bytes))),
+            Algorithm::Sha512 => decode(hex).map(|bytes| Self::long(Long::Sha512(bytes))),
         };
         decoded.ok_or_else(|| InvalidDigest(format!("{}:{hex}", algorithm.name())))
+    }
+
+    fn sha256(bytes: [u8; 32]) -> Self {
+        Self(Repr::Sha256(bytes))
+    }
+
+    fn long(long: Long) -> Self {
+        Self(Repr::Long(Interned::of(long)))
     }
 
     /// The hash function that it was made with.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
-        match self {
-            Self::Sha256(_) => Algorithm::Sha256,
-            Self::Sha384(_) => Algorithm::Sha384,
-            Self::Sha512(_) => Algorithm::Sha512,
+        match self.0 {
+            Repr::Sha256(_) => Algorithm::Sha256,
+            Repr::Long(long) => long.get().algorithm(),
         }
     }
 
@@ -101,12 +114,30 @@ impl Digest {
         hex
     }
 
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Sha256(bytes) => bytes,
-            Self::Sha384(bytes) => bytes,
-            Self::Sha512(bytes) => bytes,
+    /// The hash itself.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Sha256(bytes) => bytes,
+            Repr::Long(long) => long.get().bytes(),
         }
+    }
+}
+
+impl Ord for Digest {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (&self.0, &other.0) {
+            (Repr::Sha256(a), Repr::Sha256(b)) => a.cmp(b),
+            (Repr::Sha256(_), Repr::Long(_)) => Ordering::Less,
+            (Repr::Long(_), Repr::Sha256(_)) => Ordering::Greater,
+            (Repr::Long(a), Repr::Long(b)) => a.get().cmp(b.get()),
+        }
+    }
+}
+
+impl PartialOrd for Digest {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -211,9 +242,9 @@ impl Hasher {
     #[must_use]
     pub fn finish(self) -> Digest {
         match self {
-            Self::Sha256(hasher) => Digest::Sha256(hasher.finalize().into()),
-            Self::Sha384(hasher) => Digest::Sha384(hasher.finalize().into()),
-            Self::Sha512(hasher) => Digest::Sha512(hasher.finalize().into()),
+            Self::Sha256(hasher) => Digest::sha256(hasher.finalize().into()),
+            Self::Sha384(hasher) => Digest::long(Long::Sha384(hasher.finalize().into())),
+            Self::Sha512(hasher) => Digest::long(Long::Sha512(hasher.finalize().into())),
         }
     }
 }
@@ -231,6 +262,22 @@ mod tests {
         }
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(Algorithm::Sha256, b"").to_string(), empty);
+    }
+
+    #[test]
+    fn is_small_and_ordered_by_algorithm_and_hash() {
+        assert_eq!(size_of::<Digest>(), 33);
+        let texts: Vec<String> = Algorithm::ALL
+            .into_iter()
+            .flat_map(|algorithm| {
+                ["0", "9", "a"].map(|digit| (algorithm, digit.repeat(algorithm.hex_length())))
+            })
+            .map(|(algorithm, hex)| format!("{}:{hex}", algorithm.name()))
+            .collect();
+        let mut digests: Vec<Digest> = texts.iter().rev().map(|text| text.parse().unwrap()).collect();
+        digests.sort();
+        assert_eq!(digests.iter().map(ToString::to_string).collect::<Vec<_>>(), texts);
+        assert_eq!(digests[8], texts[8].parse().unwrap());
     }
 
     #[test]

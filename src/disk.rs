@@ -4,7 +4,9 @@
 //! arrive by link, by clone, or are made aside and renamed into place, and only in a [`Destination`] that this
 //! process has locked. Every error carries the path that it happened at.
 
+mod place;
 mod read;
+mod folder;
 mod extent;
 mod window;
 mod mounts;
@@ -20,17 +22,21 @@ mod share;
 mod output;
 
 use std::fs::Metadata;
+use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use destination::Destination;
 pub use extent::{Extent, Part, held, parts};
+pub use folder::{Folder, Kind as EntryKind, Small};
 pub use lock::WhenLocked;
 pub use mounts::{Links, is_one_mount, resolved, volumes};
 pub use names::Access;
 pub use output::{Output, OutputFolder, remove_output, write_text};
 pub use ownership::Ownership;
-pub use read::{Look, link_between, look, read_beginning, read_small, what_is_no_file};
+pub use place::{Below, Place};
+pub use read::{Look, link_between, look, look_at, read_beginning, read_small, what_is_no_file};
 pub use room::{Habits, Room};
 pub use scratch::{Scratch, ScratchReader};
 pub use share::{Aside, Copy, Share, Shared};
@@ -55,13 +61,25 @@ impl Inode {
     }
 }
 
-/// A regular file, or content within one, as it was when it was looked at.
+/// A regular file, or content within one, as it was when it was looked at; all that hold it share one record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct File {
+pub struct File(Arc<Seen>);
+
+impl Deref for File {
+    type Target = Seen;
+
+    fn deref(&self) -> &Seen {
+        &self.0
+    }
+}
+
+/// What a look at a file showed.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
     /// Where it lies.
-    pub path: PathBuf,
+    pub place: Place,
     /// Where in which files it lies, if it is no file of its own.
-    pub within: Option<Extent>,
+    pub within: Option<Box<Extent>>,
     /// Its length in bytes.
     pub size: u64,
     /// What it takes on disk, in bytes.
@@ -73,15 +91,21 @@ pub struct File {
 }
 
 impl File {
-    fn of(path: &Path, metadata: &Metadata) -> Self {
-        Self {
-            path: path.to_owned(),
+    fn of(place: Place, metadata: &Metadata) -> Self {
+        Self(Arc::new(Seen {
+            place,
             within: None,
             size: metadata.len(),
             // The kernel counts blocks in units of 512 bytes, whatever the file system's are.
             allocated: metadata.blocks() * 512,
             inode: Inode::of(metadata),
             modified_ns: metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec()),
-        }
+        }))
+    }
+
+    /// The path of the file, or of the one that it lies in.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.place.path()
     }
 }

@@ -7,7 +7,7 @@ mod receive;
 mod restore;
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
@@ -20,16 +20,17 @@ use serde::Serialize;
 pub use receive::receive;
 pub use restore::{Origin, Restoration, restore};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Files};
 use crate::digest::{Digest, Hasher};
-use crate::disk::{self, Aside, Destination, File, Look, Share, Shared};
+use crate::disk::{self, Aside, Destination, File, Share, Shared};
 use crate::finding::{self, Finding, Kind};
 use crate::layout::{Content, Entry, Stage};
 use crate::manifest::MAX_MANIFEST_BYTES;
-use crate::plan::{Placement, Plan, SmallFile};
+use crate::plan::{Placement, Plan};
+use crate::present;
 use crate::tally::Tally;
 use crate::text::shown;
-use crate::verify::Verdict;
+use crate::verify::Verdicts;
 use crate::work;
 
 /// How to do it.
@@ -88,10 +89,10 @@ pub struct Spoiled {
 
 impl Spoiled {
     /// Takes in what was found of files before anything was copied.
-    pub fn add(&mut self, verdicts: &HashMap<Digest, Verdict>) {
-        for (digest, verdict) in verdicts {
+    pub fn add(&mut self, verdicts: &Verdicts) {
+        for (digest, verdict) in verdicts.iter() {
             self.faults.extend(verdict.faults.iter().cloned());
-            if verdict.sound.is_empty() {
+            if verdict.sound().is_empty() {
                 self.digests.insert(*digest);
             }
         }
@@ -105,26 +106,25 @@ impl Spoiled {
 pub fn content(plan: &Plan, destination: &Destination, means: &Means) -> Result<(Outcome, Spoiled)> {
     // What fails for one blob, such as a full disk, is not tried for all the others.
     let has_failed = AtomicBool::new(false);
-    let place = |placement: &Placement| match has_failed.load(Ordering::Relaxed) {
-        true => Ok(Placed::default()),
-        false => {
-            place(placement, destination, means).inspect_err(|_| has_failed.store(true, Ordering::Relaxed))
-        }
-    };
     let placements: Vec<&Placement> = plan.placements.iter().filter(|it| !it.is_to_come()).collect();
-    let placed = work::largest_first(&placements, |placement| placement.size, |placement| place(placement));
-    let mut outcome = Outcome::default();
-    let mut spoiled = Spoiled::default();
-    let mut held_back = Vec::new();
-    for (placement, placed) in placements.iter().zip(placed) {
-        let Placed { outcome: placed, faults, is_whole, aside } = placed?;
-        outcome += placed;
-        spoiled.faults.extend(faults);
-        held_back.extend(aside);
-        if !is_whole {
-            spoiled.digests.insert(placement.digest);
-        }
+    let placed = work::fold_largest_first(
+        &placements,
+        |placement| placement.size,
+        || Ok(AllPlaced::default()),
+        |placed: Result<AllPlaced>, placement| {
+            let mut placed = placed?;
+            if !has_failed.load(Ordering::Relaxed) {
+                let one = place(placement, &plan.root, destination, means);
+                placed.add(placement, one.inspect_err(|_| has_failed.store(true, Ordering::Relaxed))?);
+            }
+            Ok(placed)
+        },
+    );
+    let mut all = AllPlaced::default();
+    for placed in placed {
+        all += placed?;
     }
+    let AllPlaced { outcome, spoiled, held_back } = all;
     if spoiled.digests.is_empty() {
         held_back.into_par_iter().try_for_each(|aside| destination.place(aside).map(drop))?;
     }
@@ -148,15 +148,15 @@ pub fn names(
     if plan.is_done() {
         return Ok(outcome);
     }
-    plan.folders.par_iter().try_for_each(|folder| destination.create_folder(folder))?;
+    plan.folders.par_iter().try_for_each(|folder| destination.create_folder(&folder.path_in(&plan.root)))?;
     let mut stages = plan.files.as_slice();
     let mut write_until = |last: Stage| -> Result<()> {
         let (now, later) = stages.split_at(stages.partition_point(|file| file.stage <= last));
         stages = later;
         for stage in now.chunk_by(|a, b| a.stage == b.stage) {
-            stage
-                .par_iter()
-                .try_for_each(|file| destination.write_file(&file.path, &bytes(file, catalog)?))?;
+            stage.par_iter().try_for_each(|file| {
+                destination.write_file(&file.place.path_in(&plan.root), &bytes(file, catalog)?)
+            })?;
             outcome.written_files += stage.len() as u64;
         }
         Ok(())
@@ -165,47 +165,46 @@ pub fn names(
     destination.sync()?;
     write_until(Stage::History)?;
     destination.sync()?;
-    expect(plan, entries, |entry| entry.stage <= Stage::History && entry.whole.is_none(), destination)?;
+    let content = entries.iter().filter(|entry| entry.stage <= Stage::History && entry.whole().is_none());
+    expect(plan, content, destination)?;
     write_until(Stage::Name)?;
     let published = publish(plan, catalog, destination)?;
     write_until(Stage::Marker)?;
     destination.sync()?;
-    expect(plan, entries, |_| true, destination)?;
+    expect(plan, entries.iter(), destination)?;
     outcome.written_files += published;
     Ok(outcome)
 }
 
 /// Makes sure that nobody removes what is there while the rest is written: a name must not outlive its content.
-fn expect(
+fn expect<'e>(
     plan: &Plan,
-    entries: &[Entry],
-    is_due: impl Fn(&Entry) -> bool + Sync,
+    entries: impl Iterator<Item = &'e Entry>,
     destination: &Destination,
 ) -> Result<()> {
     destination.check()?;
-    entries.par_iter().filter(|entry| is_due(entry)).try_for_each(|entry| {
-        let path = plan.root.join(&entry.path);
-        match disk::look(&path)? {
-            Look::Missing => Err(io::Error::from(io::ErrorKind::NotFound))
-                .with_context(|| format!("{} was removed while the rest was being written", shown(&path))),
-            _ => Ok(()),
-        }
-    })
+    match present::missing(&plan.root, entries.map(|entry| &entry.place))? {
+        None => Ok(()),
+        Some(path) => Err(io::Error::from(io::ErrorKind::NotFound))
+            .with_context(|| format!("{} was removed while the rest was being written", shown(&path))),
+    }
 }
 
 /// Lets folders appear whole; returns how many files that were.
 fn publish(plan: &Plan, catalog: &Catalog, destination: &Destination) -> Result<u64> {
     plan.wholes.par_iter().try_for_each(|(folder, files)| {
         let contents = files.iter().map(|file| {
-            let name = file.path.strip_prefix(folder)?.to_owned();
+            let name = file.place.path().strip_prefix(folder)?.to_owned();
             Ok((name, bytes(file, catalog)?))
         });
         let contents = contents.collect::<Result<Vec<_>>>()?;
-        if destination.publish(folder, &contents)? {
+        if destination.publish(&plan.root.join(folder), &contents)? {
             return Ok(());
         }
         // Somebody made the folder meanwhile: then its files go in one by one, the name last.
-        files.iter().try_for_each(|file| destination.write_file(&file.path, &bytes(file, catalog)?))
+        files.iter().try_for_each(|file| {
+            destination.write_file(&file.place.path_in(&plan.root), &bytes(file, catalog)?)
+        })
     })?;
     Ok(plan.wholes.values().map(|files| files.len() as u64).sum())
 }
@@ -224,14 +223,14 @@ pub fn remove<'p>(folders: impl Iterator<Item = &'p PathBuf>, destination: &Dest
 }
 
 /// The bytes of a small file.
-fn bytes(file: &SmallFile, catalog: &Catalog) -> Result<Vec<u8>> {
+fn bytes(file: &Entry, catalog: &Catalog) -> Result<Vec<u8>> {
     match &file.content {
         Content::Link(digest) => Ok(digest.to_string().into_bytes()),
         Content::Text(text) => Ok(text.as_bytes().to_vec()),
         Content::Manifest(digest) => catalog.manifest_bytes(*digest),
         Content::Inline(digest) => inline(*digest, catalog)
-            .ok_or_else(|| anyhow!("no manifest carries the content of {}", shown(&file.path))),
-        Content::Folder | Content::Blob(_) => bail!("{} is no small file", shown(&file.path)),
+            .ok_or_else(|| anyhow!("no manifest carries the content of {}", shown(&file.place.path()))),
+        Content::Folder | Content::Blob(_) => bail!("{} is no small file", shown(&file.place.path())),
     }
 }
 
@@ -260,13 +259,42 @@ struct Placed {
     aside: Vec<Aside>,
 }
 
+/// What became of many.
+#[derive(Default)]
+struct AllPlaced {
+    outcome: Outcome,
+    spoiled: Spoiled,
+    held_back: Vec<Aside>,
+}
+
+impl AllPlaced {
+    fn add(&mut self, placement: &Placement, placed: Placed) {
+        self.outcome += placed.outcome;
+        self.spoiled.faults.extend(placed.faults);
+        self.held_back.extend(placed.aside);
+        if !placed.is_whole {
+            self.spoiled.digests.insert(placement.digest);
+        }
+    }
+}
+
+impl AddAssign for AllPlaced {
+    fn add_assign(&mut self, other: Self) {
+        self.outcome += other.outcome;
+        self.spoiled.faults.extend(other.spoiled.faults);
+        self.spoiled.digests.extend(other.spoiled.digests);
+        self.held_back.extend(other.held_back);
+    }
+}
+
 /// Puts one blob into all its places: shared where possible, and copied once where not.
-fn place(placement: &Placement, destination: &Destination, means: &Means) -> Result<Placed> {
+fn place(placement: &Placement, root: &Path, destination: &Destination, means: &Means) -> Result<Placed> {
     let mut placed =
         Placed { outcome: Outcome::default(), faults: Vec::new(), is_whole: true, aside: Vec::new() };
-    let mut sound = placement.sound.clone();
-    let mut unread = placement.unread.clone();
+    let mut sound = Files::from(placement.sound());
+    let mut unread = Files::from(placement.unread());
     for target in &placement.targets {
+        let target = &target.path_in(root);
         let mut shared = None;
         if let Some(file) = sound.first() {
             shared = destination.share(file, target, means.share)?;
@@ -301,8 +329,8 @@ fn place(placement: &Placement, destination: &Destination, means: &Means) -> Res
 
 /// The files that a blob may be copied from; those that turn out not to hold it are struck off.
 struct Sources<'p> {
-    sound: &'p mut Vec<File>,
-    unread: &'p mut Vec<File>,
+    sound: &'p mut Files,
+    unread: &'p mut Files,
 }
 
 /// Copies a blob from the first source that holds it; `None` when none does.
@@ -334,14 +362,14 @@ fn copy(
         match copied {
             disk::Copy::Done(aside) => return Ok(Some(aside)),
             disk::Copy::Refused => placed.faults.push(match found {
-                Some(found) => finding::corrupt(&source.path, digest, found),
-                None => Finding::at(Kind::WrongSize, &source.path).of(digest).expected(source.size),
+                Some(found) => finding::corrupt(&source.path(), digest, found),
+                None => Finding::at(Kind::WrongSize, source.path()).of(digest).expected(source.size),
             }),
             disk::Copy::Unreadable(error) => {
-                placed.faults.push(finding::unreadable(&source.path, &error).of(digest));
+                placed.faults.push(finding::unreadable(&source.path(), &error).of(digest));
             }
         }
-        let is_other = |file: &File| -> bool { file.inode != source.inode };
+        let is_other = |file: &mut File| file.inode != source.inode;
         sound.retain(is_other);
         unread.retain(is_other);
     }

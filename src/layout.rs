@@ -27,7 +27,7 @@ pub use oci::{Oci, RefName};
 pub use package::Package;
 pub use registry::Registry;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Image};
 use crate::digest::Digest;
 use crate::finding::Finding;
 use crate::reference::Reference;
@@ -83,9 +83,9 @@ pub trait Layout: Sync {
         Ok(self.entries(catalog))
     }
 
-    /// The files that every image of a scanned tree stands on, where they lie; what is missing of them is
-    /// missing to whoever reads the tree.
-    fn standing(&self, root: &Path, catalog: &Catalog) -> Vec<(Reference, Vec<Entry>)>;
+    /// The files that an image of a scanned tree stands on, where they lie; what is missing of them is missing to
+    /// whoever reads the tree.
+    fn standing(&self, root: &Path, catalog: &Catalog, name: &Reference, image: &Image) -> Vec<Entry>;
 
     /// Faults of a scanned tree that no image shows, and that its readers stumble over all the same.
     fn lint(&self, root: &Path, catalog: &Catalog) -> Vec<Finding>;

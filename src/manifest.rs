@@ -22,19 +22,22 @@ use crate::digest::Digest;
 /// The largest manifest that registries and skopeo accept, in bytes.
 pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 
+/// The media type of layers that are not compressed (OCI image specification, `layer.md`).
+pub const PLAIN_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
 /// An edge: content that a manifest points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptor {
-    /// What the content is said to be.
-    pub media_type: Box<str>,
     /// Its name.
     pub digest: Digest,
     /// Its length in bytes, where the manifest says it: docker schema 1 does not.
     pub size: Option<u64>,
     /// What it runs on, where an index says so.
-    pub platform: Option<Platform>,
+    pub platform: Option<Box<Platform>>,
     /// Whether an image can do without it.
     pub need: Need,
+    /// Whether it is said to be a layer that is not compressed.
+    pub is_plain_layer: bool,
     /// Which other entry of its list it is about: an attestation of `BuildKit`'s.
     pub about: Option<Box<Digest>>,
     /// The content itself, where the manifest carries it and it is what the digest says.

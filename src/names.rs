@@ -8,6 +8,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
+use smallvec::SmallVec;
 
 use crate::catalog::{Catalog, Image, Resolve, gather, gather_with};
 use crate::finding::{Finding, Kind};
@@ -142,6 +143,9 @@ pub fn name_bare(tree: &mut Tree, rule: Option<&Bare>) {
     tree.scan.findings.extend(conflicts);
 }
 
+/// Under which names a source had what has these names now, in their order; nearly always one.
+pub type Sources = BTreeMap<Reference, SmallVec<[Reference; 1]>>;
+
 /// What naming did.
 pub struct Named {
     /// The images under their names.
@@ -149,7 +153,7 @@ pub struct Named {
     /// What is wrong with the names.
     pub findings: Vec<Finding>,
     /// Under which names the source had each.
-    pub sources: BTreeMap<Reference, BTreeSet<Reference>>,
+    pub sources: Sources,
 }
 
 /// Names all images as they will be called in the target layout; what becomes of two different ones that would get
@@ -160,7 +164,7 @@ pub struct Named {
 pub fn rename(mut catalog: Catalog, naming: &Naming, target: &dyn Layout, resolve: Resolve) -> Result<Named> {
     let mut findings = Vec::new();
     let mut named = Vec::with_capacity(catalog.images.len());
-    let mut sources: BTreeMap<Reference, BTreeSet<Reference>> = BTreeMap::new();
+    let mut sources = Sources::new();
     let mut used = BTreeSet::new();
     for (source, image) in std::mem::take(&mut catalog.images) {
         match naming.name(&source, target, &mut used) {
@@ -169,7 +173,7 @@ pub fn rename(mut catalog: Catalog, naming: &Naming, target: &dyn Layout, resolv
                     findings
                         .push(Finding::at(Kind::HostDropped, &image.origin).found(&source).breaks(&source));
                 }
-                sources.entry(name.clone()).or_default().insert(source);
+                sources.entry(name.clone()).or_default().push(source);
                 named.push((name, image));
             }
             Err(error) => {

@@ -6,11 +6,13 @@
 pub mod deltas;
 mod split;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use smallvec::smallvec;
 
 pub use deltas::Deltas;
 pub use split::{Split, Writer};
@@ -22,24 +24,24 @@ use crate::execute::{self, Means, Spoiled};
 use crate::hash::OnBytes;
 use crate::layout::package::skeleton::{Piece, STORAGE, delta_path, head_files};
 use crate::layout::package::{Bill, Restored};
-use crate::layout::{Content, Entry, Layout, Registry};
+use crate::layout::{Content, Layout, Registry};
 use crate::plan;
 use crate::present::Present;
 use crate::text::shown;
-use crate::verify::{self, Claim, Depth, Verdict};
+use crate::verify::{self, Claim, Depth, Verdicts};
 
 /// How much is hashed ahead, in bytes and in pieces.
 const BATCH: (u64, usize) = (128 << 20, 256);
 
 /// The claims of all content that a package carries, in the order of its pieces.
-fn claims(catalog: &Catalog, pieces: &[Piece]) -> Vec<(Digest, Claim)> {
+fn claims<'c>(catalog: &'c Catalog, pieces: &[Piece]) -> Vec<(Digest, Claim<'c>)> {
     let content = pieces.iter().filter_map(|piece| match piece {
         Piece::Content(digest, size) => Some((digest, size)),
         Piece::Bytes(_) | Piece::Delta(..) => None,
     });
     let claims = content.map(|(digest, size)| {
-        let sources = catalog.blobs.get(digest).map(|blob| blob.files.clone()).unwrap_or_default();
-        (*digest, Claim { sizes: [*size].into(), placed: Vec::new(), sources })
+        let sources = Cow::Borrowed(catalog.files_of(digest));
+        (*digest, Claim { sizes: smallvec![*size], sources, ..Claim::default() })
     });
     claims.collect()
 }
@@ -95,7 +97,7 @@ fn write(
     pieces: &[Piece],
     catalog: &Catalog,
     deltas: &Deltas,
-    verdicts: &HashMap<Digest, Verdict>,
+    verdicts: &Verdicts,
     output: &mut Writer,
 ) -> Result<()> {
     for piece in pieces {
@@ -110,7 +112,7 @@ fn write(
             }
             Piece::Content(digest, size) => (digest, *size),
         };
-        let file = verdicts.get(digest).and_then(|verdict| verdict.sound.first());
+        let file = verdicts.get(digest).and_then(|verdict| verdict.sound().first());
         let Some(file) = file else {
             let inline = catalog.inline.get(digest).map(|bytes| &**bytes).unwrap_or_default();
             output.put(inline)?;
@@ -126,11 +128,11 @@ fn write(
         if let Some(error) = write_error {
             return Err(error);
         }
-        let length = read.with_context(|| format!("cannot read {}", shown(&file.path)))?;
+        let length = read.with_context(|| format!("cannot read {}", shown(&file.path())))?;
         // It was hashed a moment ago: what was written is what was hashed, if nobody touched it since.
-        file.check_unchanged().with_context(|| format!("cannot pack {}", shown(&file.path)))?;
+        file.check_unchanged().with_context(|| format!("cannot pack {}", shown(&file.path())))?;
         if length != size {
-            bail!("{} has {length} bytes instead of {size}", shown(&file.path));
+            bail!("{} has {length} bytes instead of {size}", shown(&file.path()));
         }
     }
     Ok(())
@@ -150,20 +152,18 @@ pub fn folder(
     let carried: HashMap<Digest, u64> = bill.carries.iter().map(|it| (it.digest, it.size)).collect();
     let described = bill.catalog(Path::new("")).map_err(anyhow::Error::msg)?;
     let mut entries = Vec::new();
-    for entry in Registry.entries(&described) {
-        let path = Path::new(STORAGE).join(&entry.path);
-        let whole = entry.whole.map(|whole| Path::new(STORAGE).join(whole));
-        let content = match entry.content {
+    for mut entry in Registry.entries(&described) {
+        entry.content = match entry.content {
             Content::Blob(digest) | Content::Manifest(digest) if !carried.contains_key(&digest) => continue,
             Content::Blob(digest) if catalog.inline.contains_key(&digest) => Content::Inline(digest),
             content => content,
         };
-        entries.push(Entry { path, whole, content, ..entry });
+        entries.push(entry);
     }
     let claims = entries.iter().filter_map(|entry| match entry.content {
         Content::Blob(digest) => {
-            let sources = catalog.blobs.get(&digest).map(|blob| blob.files.clone()).unwrap_or_default();
-            Some((digest, Claim { sizes: [carried[&digest]].into(), placed: Vec::new(), sources }))
+            let sources = Cow::Borrowed(catalog.files_of(&digest));
+            Some((digest, Claim { sizes: smallvec![carried[&digest]], sources, ..Claim::default() }))
         }
         _ => None,
     });
@@ -174,7 +174,7 @@ pub fn folder(
         return Ok(spoiled);
     }
     let present: Vec<_> = entries.iter().map(|_| Present::Missing).collect();
-    let plan = plan::plan(output.root(), &entries, &present, &verdicts)?;
+    let plan = plan::plan(&output.root().join(STORAGE), &entries, &present, &verdicts)?;
     let means = Means { share: Share::Auto, verifies: true, holds_back: false, on_placed: &|| {} };
     execute::content(&plan, output.destination(), &means)?;
     execute::names(&plan, &entries, catalog, output.destination())?;

@@ -1,33 +1,34 @@
 //! What to do, decided before anything is written; pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use smallvec::SmallVec;
 
 use crate::digest::Digest;
-use crate::disk::File;
-use crate::layout::{Change, Content, Entry, Names, Stage};
+use crate::disk::{File, Place};
+use crate::layout::{Change, Content, Entry, Names};
 use crate::present::Present;
 use crate::reference::Reference;
 use crate::tally::Tally;
 use crate::text::shown;
-use crate::verify::Verdict;
+use crate::verify::{Verdict, Verdicts};
 
-/// Everything that has to be done to have some entries below a root.
+/// Everything that has to be done to have some entries below a root; the paths are those of the entries.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub struct Plan<'e> {
     /// Where the entries' paths start.
     pub root: PathBuf,
     /// Folders to create.
-    pub folders: Vec<PathBuf>,
+    pub folders: Vec<&'e Place>,
     /// Blobs to put in place, each with all the places it has to be in.
-    pub placements: Vec<Placement>,
+    pub placements: Vec<Placement<'e>>,
     /// Small files to write, in the order in which they may appear.
-    pub files: Vec<SmallFile>,
+    pub files: Vec<&'e Entry>,
     /// Folders that have to appear whole, with their files.
-    pub wholes: BTreeMap<PathBuf, Vec<SmallFile>>,
+    pub wholes: BTreeMap<&'e Path, Vec<&'e Entry>>,
     /// The images that will be visible, and what happens to each.
     pub images: BTreeMap<Reference, Change>,
     /// Blobs that are in their place.
@@ -36,59 +37,49 @@ pub struct Plan {
 
 /// A blob and the places where it is missing.
 #[derive(Debug)]
-pub struct Placement {
+pub struct Placement<'e> {
     /// Its name.
     pub digest: Digest,
     /// Its length in bytes.
     pub size: u64,
-    /// Files that are known to hold it.
-    pub sound: Vec<File>,
-    /// Files that may hold it and have to be hashed on the way.
-    pub unread: Vec<File>,
+    /// What is known of the files that may hold it.
+    pub verdict: Option<&'e Verdict>,
     /// Where it has to be.
-    pub targets: Vec<PathBuf>,
+    pub targets: Targets<'e>,
 }
 
-/// A small file to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SmallFile {
-    /// When.
-    pub stage: Stage,
-    /// Where.
-    pub path: PathBuf,
-    /// With what.
-    pub content: Content,
-}
+/// Where a blob has to be; nearly always in one place or two.
+pub type Targets<'e> = SmallVec<[&'e Place; 2]>;
 
 /// Decides what has to be done, given what is there and which files are sound.
 ///
 /// # Errors
 /// When something lies in an entry's place that cannot give way.
-pub fn plan(
+pub fn plan<'e>(
     root: &Path,
-    entries: &[Entry],
+    entries: &'e [Entry],
     present: &[Present],
-    verdicts: &HashMap<Digest, Verdict>,
-) -> Result<Plan> {
+    verdicts: &'e Verdicts,
+) -> Result<Plan<'e>> {
     let mut plan = Plan { root: root.to_owned(), ..Plan::default() };
-    let mut placements: BTreeMap<Digest, Vec<PathBuf>> = BTreeMap::new();
+    let mut targets: Vec<(Digest, &Place)> = Vec::new();
     // A folder appears whole only where nothing of it is there.
-    let begun: HashSet<PathBuf> = entries
+    let begun: HashSet<&Path> = entries
         .iter()
         .zip(present)
         .filter(|(_, present)| !matches!(present, Present::Missing))
-        .filter_map(|(entry, _)| entry.whole.clone())
+        .filter_map(|(entry, _)| entry.whole())
         .collect();
     for (entry, present) in entries.iter().zip(present) {
-        let path = root.join(&entry.path);
+        let path = || entry.place.path_in(root);
         if let Present::Blocked(what) = present {
-            bail!("{what} stands in the way of {}\n  hint: move it away", shown(&path));
+            bail!("{what} stands in the way of {}\n  hint: move it away", shown(&path()));
         }
         if let Present::Unreadable(code) = present {
             let error = io::Error::from_raw_os_error(*code);
-            return Err(error).with_context(|| format!("cannot look at {}", shown(&path)));
+            return Err(error).with_context(|| format!("cannot look at {}", shown(&path())));
         }
-        match &entry.names {
+        match entry.names() {
             Names::Nothing => {}
             Names::One(image) => {
                 let change = match present {
@@ -105,45 +96,52 @@ pub fn plan(
             (Present::Blob(file), Content::Blob(digest)) if is_sound(verdicts.get(digest), file) => {
                 plan.already_there.add(file.size);
             }
-            (_, Content::Blob(digest)) => placements.entry(*digest).or_default().push(path),
-            (_, Content::Folder) => plan.folders.push(path),
-            (_, content) => {
-                let file = SmallFile { stage: entry.stage, path, content: content.clone() };
-                match &entry.whole {
-                    Some(whole) if !begun.contains(whole) => {
-                        plan.wholes.entry(root.join(whole)).or_default().push(file);
-                    }
-                    _ => plan.files.push(file),
-                }
-            }
+            (_, Content::Blob(digest)) => targets.push((*digest, &entry.place)),
+            (_, Content::Folder) => plan.folders.push(&entry.place),
+            _ => match entry.whole() {
+                Some(whole) if !begun.contains(whole) => plan.wholes.entry(whole).or_default().push(entry),
+                _ => plan.files.push(entry),
+            },
         }
     }
-    plan.placements = placements.into_iter().map(|placement| place(placement, verdicts)).collect();
+    targets.sort_by_key(|(digest, _)| *digest);
+    let alike = targets.chunk_by(|(a, _), (b, _)| a == b);
+    plan.placements = alike.map(|targets| place(targets, verdicts)).collect();
     Ok(plan)
 }
 
 fn is_sound(verdict: Option<&Verdict>, file: &File) -> bool {
-    verdict.is_some_and(|verdict| verdict.sound.iter().any(|sound| sound.inode == file.inode))
+    verdict.is_some_and(|verdict| verdict.sound().iter().any(|sound| sound.inode == file.inode))
 }
 
-fn place((digest, targets): (Digest, Vec<PathBuf>), verdicts: &HashMap<Digest, Verdict>) -> Placement {
-    let (sound, unread) = verdicts
-        .get(&digest)
-        .map(|verdict| (verdict.sound.clone(), verdict.unread.clone()))
-        .unwrap_or_default();
-    let size = sound.iter().chain(&unread).map(|file| file.size).next().unwrap_or_default();
-    Placement { digest, size, sound, unread, targets }
+fn place<'e>(targets: &[(Digest, &'e Place)], verdicts: &'e Verdicts) -> Placement<'e> {
+    let digest = targets[0].0;
+    let verdict = verdicts.get(&digest);
+    let size = verdict.and_then(Verdict::size).unwrap_or_default();
+    Placement { digest, size, verdict, targets: targets.iter().map(|(_, place)| *place).collect() }
 }
 
-impl Placement {
+impl Placement<'_> {
     /// Whether it is made on the way: no file has it yet.
     #[must_use]
     pub fn is_to_come(&self) -> bool {
-        self.sound.is_empty() && self.unread.iter().all(File::is_to_come)
+        self.sound().is_empty() && self.unread().iter().all(File::is_to_come)
+    }
+
+    /// Files that are known to hold it.
+    #[must_use]
+    pub fn sound(&self) -> &[File] {
+        self.verdict.map(Verdict::sound).unwrap_or_default()
+    }
+
+    /// Files that may hold it and have to be hashed on the way.
+    #[must_use]
+    pub fn unread(&self) -> &[File] {
+        self.verdict.map(Verdict::unread).unwrap_or_default()
     }
 }
 
-impl Plan {
+impl<'e> Plan<'e> {
     /// Whether nothing is left to do.
     #[must_use]
     pub fn is_done(&self) -> bool {
@@ -163,24 +161,22 @@ impl Plan {
         tally
     }
 
-    /// How many small files it writes.
-    #[must_use]
-    pub fn small_files(&self) -> u64 {
-        (self.files.len() + self.wholes.values().map(Vec::len).sum::<usize>()) as u64
+    /// The small files that it writes.
+    pub fn small_files(&self) -> impl Iterator<Item = &'e Entry> {
+        self.files.iter().chain(self.wholes.values().flatten()).copied()
     }
 
     /// Leaves out all that was only for the sake of other entries than these.
-    pub fn keep_only(&mut self, entries: &[Entry]) {
-        let kept: BTreeMap<PathBuf, &Content> =
-            entries.iter().map(|entry| (self.root.join(&entry.path), &entry.content)).collect();
-        let names: BTreeSet<&Reference> = entries.iter().flat_map(|entry| entry.names.images()).collect();
-        self.folders.retain(|path| kept.contains_key(path));
-        self.files.retain(|file| kept.contains_key(&file.path));
+    pub fn keep_only(&mut self, entries: &'e [Entry]) {
+        let kept: BTreeMap<&Place, &Entry> = entries.iter().map(|entry| (&entry.place, entry)).collect();
+        let names: BTreeSet<&Reference> = entries.iter().flat_map(|entry| entry.names().images()).collect();
+        self.folders.retain(|place| kept.contains_key(place));
+        self.files.retain(|file| kept.contains_key(&file.place));
         // A list of images has fewer of them.
-        self.files.iter_mut().for_each(|file| file.content = kept[&file.path].clone());
-        self.wholes.retain(|_, files| files.iter().all(|file| kept.contains_key(&file.path)));
+        self.files.iter_mut().for_each(|file| *file = kept[&file.place]);
+        self.wholes.retain(|_, files| files.iter().all(|file| kept.contains_key(&file.place)));
         self.placements.retain_mut(|placement| {
-            placement.targets.retain(|path| kept.contains_key(path));
+            placement.targets.retain(|place| kept.contains_key(place));
             !placement.targets.is_empty()
         });
         self.images.retain(|image, _| names.contains(image));

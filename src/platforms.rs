@@ -32,7 +32,7 @@ pub fn platforms_of_manifests(catalog: &Catalog) -> HashMap<Digest, Platform> {
         catalog.platforms.iter().map(|(digest, platform)| (*digest, platform.clone())).collect();
     for child in catalog.manifests.values().flat_map(|manifest| &manifest.manifests) {
         if let Some(platform) = &child.platform {
-            known.insert(child.digest, platform.clone());
+            known.insert(child.digest, (**platform).clone());
         }
     }
     let untold = catalog.manifests.par_iter().filter(|(digest, _)| !known.contains_key(digest));

@@ -1,17 +1,22 @@
 //! What of the wanted entries is at the destination already.
+//!
+//! Entries that share a folder are looked at together, relative to it: a destination of a million entries costs a
+//! call or two for each, and where a folder is missing, none for what would be in it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use nix::errno::Errno;
-use rayon::prelude::*;
 
 use crate::digest::Digest;
-use crate::disk::{self, File, Look};
+use crate::disk::{self, EntryKind, File, Folder, Look, Place, Small};
 use crate::layout::{Content, Entry};
 use crate::manifest::{self, MAX_MANIFEST_BYTES};
+use crate::text::shown;
+use crate::work;
 
 /// What lies where an entry should be.
 #[derive(Debug)]
@@ -30,73 +35,188 @@ pub enum Present {
     Blob(File),
 }
 
+/// Nobody can follow it out of the tree if it is never followed.
+const LINKED: Present = Present::Blocked("a symbolic link in the place of a folder");
+
 /// Looks at every entry below `root`; the answers come in the entries' order.
 ///
 /// # Errors
 /// When the system refuses to say what is there.
 pub fn look(root: &Path, entries: &[Entry]) -> Result<Vec<Present>> {
+    let mut present: Vec<Present> = entries.iter().map(|_| Present::Missing).collect();
     if matches!(disk::look(root)?, Look::Missing) {
-        return Ok(entries.iter().map(|_| Present::Missing).collect());
+        return Ok(present);
     }
-    let links = links_among_folders(root, entries);
-    let look = |entry: &Entry| {
-        // A symbolic link on the way would lead whoever reads or writes out of the tree.
-        match entry.path.ancestors().skip(1).find(|folder| links.contains(*folder)) {
-            Some(_) => Present::Blocked("a symbolic link in the place of a folder"),
-            None => look_at(&root.join(&entry.path), &entry.content),
-        }
+    let folders = by_folder(entries.iter().map(|entry| &entry.place));
+    let ways = ways(root, folders.keys().copied());
+    let folders: Vec<(&Path, Vec<u32>)> = folders.into_iter().collect();
+    let look = |(folder, inside): &(&Path, Vec<u32>)| match ways[folder] {
+        Way::Free => look_in(root, folder, entries, inside),
+        Way::Missing => Vec::new(),
+        Way::Linked => inside.iter().map(|index| (*index, LINKED)).collect(),
     };
-    Ok(entries.par_iter().map(look).collect())
+    work::some_at_a_time(&folders, look, |looked| {
+        looked.into_iter().for_each(|(index, found)| present[index as usize] = found);
+    });
+    Ok(present)
 }
 
-/// Those of the entries' folders, below the root, that are symbolic links.
-fn links_among_folders<'e>(root: &Path, entries: &'e [Entry]) -> HashSet<&'e Path> {
-    let mut folders = HashSet::new();
-    for entry in entries {
-        let above = entry.path.ancestors().skip(1).take_while(|folder| !folder.as_os_str().is_empty());
-        for folder in above {
-            if !folders.insert(folder) {
-                break;
+/// The first that is found of the places below `root` at which nothing is.
+///
+/// # Errors
+/// When the system refuses to say what is there.
+pub fn missing<'p>(root: &Path, places: impl Iterator<Item = &'p Place>) -> Result<Option<PathBuf>> {
+    let places: Vec<&Place> = places.collect();
+    let folders: Vec<(&Path, Vec<u32>)> = by_folder(places.iter().copied()).into_iter().collect();
+    let look = |(folder, inside): &(&Path, Vec<u32>)| -> Result<Option<PathBuf>> {
+        let cannot = || format!("cannot look at {}", shown(&root.join(folder)));
+        let opened = match open(root, folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(root.join(folder))),
+            opened => opened.with_context(cannot)?,
+        };
+        for place in inside.iter().map(|index| places[*index as usize]) {
+            if matches!(opened.look(place.clone()).with_context(cannot)?, Look::Missing) {
+                return Ok(Some(place.path_in(root)));
             }
         }
-    }
-    folders.into_par_iter().filter(|folder| root.join(folder).is_symlink()).collect()
+        Ok(None)
+    };
+    let mut missing = None;
+    let mut failed = None;
+    work::some_at_a_time(&folders, look, |looked| match looked {
+        Ok(found) => missing = missing.take().or(found),
+        Err(error) => failed = failed.take().or(Some(error)),
+    });
+    failed.map_or(Ok(missing), Err)
 }
 
-fn look_at(path: &Path, content: &Content) -> Present {
-    let look = match disk::look(path) {
-        Ok(look) => look,
-        Err(error) => return unreadable(error.root_cause().downcast_ref()),
-    };
-    match (look, content) {
-        (Look::Missing, _) => return Present::Missing,
-        (Look::Folder, Content::Folder) => return Present::Same,
-        (Look::Folder, _) => return Present::Blocked("a folder"),
-        (Look::File(_), Content::Folder) => return Present::Blocked("a file"),
-        (Look::Other(what), Content::Folder) => return Present::Blocked(what),
-        (Look::Other(_), _) => return Present::Different,
-        (Look::File(file), Content::Blob(_)) => return Present::Blob(file),
-        (Look::File(_), _) => {}
+/// Opens one of the folders that entries share; the root may be a link that a person named.
+fn open(root: &Path, folder: &Path) -> io::Result<Folder> {
+    if folder.as_os_str().is_empty() { Folder::open_named(root) } else { Folder::open(root.join(folder)) }
+}
+
+/// The places by the folder that they share, as their numbers.
+fn by_folder<'p>(places: impl Iterator<Item = &'p Place>) -> HashMap<&'p Path, Vec<u32>> {
+    let mut folders: HashMap<&Path, Vec<u32>> = HashMap::new();
+    for (index, place) in places.enumerate() {
+        folders.entry(place.folder()).or_default().push(index as u32);
     }
-    let most = match content {
+    folders
+}
+
+/// How to get to a folder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By folders alone.
+    Free,
+    /// It is not there.
+    Missing,
+    /// A symbolic link on the way would lead whoever reads or writes out of the tree.
+    Linked,
+}
+
+/// How to get to each of the folders below `root`, and to those above them.
+fn ways<'e>(root: &Path, folders: impl Iterator<Item = &'e Path>) -> HashMap<&'e Path, Way> {
+    let mut ways: HashMap<&Path, Way> = HashMap::from([(Path::new(""), Way::Free)]);
+    let mut on_the_way = Vec::new();
+    for folder in folders {
+        on_the_way.extend(folder.ancestors().take_while(|above| !ways.contains_key(above)));
+        while let Some(folder) = on_the_way.pop() {
+            let above = folder.parent().and_then(|above| ways.get(above)).copied().unwrap_or(Way::Free);
+            let way = match above {
+                Way::Free => way_to(&root.join(folder)),
+                above => above,
+            };
+            ways.insert(folder, way);
+        }
+    }
+    ways
+}
+
+fn way_to(folder: &Path) -> Way {
+    match disk::look(folder) {
+        Ok(Look::Other("a symbolic link")) => Way::Linked,
+        Ok(Look::Missing | Look::File(_) | Look::Other(_)) => Way::Missing,
+        // What the system refuses to show is told of each entry.
+        Ok(Look::Folder) | Err(_) => Way::Free,
+    }
+}
+
+/// Looks at the entries in one folder.
+fn look_in(root: &Path, folder: &Path, entries: &[Entry], inside: &[u32]) -> Vec<(u32, Present)> {
+    let opened = match open(root, folder) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => return inside.iter().map(|index| (*index, unreadable(&error))).collect(),
+    };
+    let links = match links_in(&opened, entries, inside) {
+        Ok(links) => links,
+        Err(error) => return inside.iter().map(|index| (*index, unreadable(&error))).collect(),
+    };
+    let look = |index: &u32| {
+        let entry = &entries[*index as usize];
+        let within = entry.place.path_in_folder();
+        let is_linked = entry.place.is_below()
+            && within
+                .parent()
+                .is_some_and(|own| links.binary_search_by(|it| (**it).cmp(own.as_os_str())).is_ok());
+        (*index, if is_linked { LINKED } else { look_at(&opened, entry, &within) })
+    };
+    inside.iter().map(look).collect()
+}
+
+/// The symbolic links right in a folder, in order, where entries lie below what is in it.
+fn links_in(folder: &Folder, entries: &[Entry], inside: &[u32]) -> io::Result<Vec<OsString>> {
+    if !inside.iter().any(|index| entries[*index as usize].place.is_below()) {
+        return Ok(Vec::new());
+    }
+    let links = folder.list()?.into_iter().filter(|(_, kind)| *kind == EntryKind::Link);
+    Ok(links.map(|(name, _)| name).collect())
+}
+
+fn look_at(folder: &Folder, entry: &Entry, within: &Path) -> Present {
+    // Nearly always what is there is what should be: then nothing else has to be asked.
+    let is_there = |bytes: &[u8]| folder.holds(within, bytes);
+    let most = match &entry.content {
+        Content::Folder | Content::Blob(_) => return look_whole(folder, entry),
+        Content::Text(text) if is_there(text.as_bytes()) => return Present::Same,
+        Content::Link(digest) if is_there(digest.to_string().as_bytes()) => return Present::Same,
         Content::Text(text) => text.len() as u64,
-        _ => MAX_MANIFEST_BYTES,
+        Content::Link(digest) => digest.to_string().len() as u64,
+        Content::Manifest(_) | Content::Inline(_) => MAX_MANIFEST_BYTES,
     };
-    let bytes = match disk::read_small(path, most) {
-        Ok(bytes) => bytes,
-        Err(error) => return unreadable(Some(&error)),
+    let bytes = match folder.read_small(within, most) {
+        Ok(Small::Bytes(bytes)) => bytes,
+        Ok(Small::Missing) => return Present::Missing,
+        Ok(Small::Longer | Small::Other(_)) => return Present::Different,
+        Ok(Small::Folder) => return Present::Blocked("a folder"),
+        Err(error) => return unreadable(&error),
     };
-    let is_same = bytes.is_some_and(|bytes| match content {
+    let is_same = match &entry.content {
         Content::Link(digest) => bytes == digest.to_string().as_bytes(),
         Content::Text(text) => bytes == text.as_bytes(),
         Content::Manifest(digest) | Content::Inline(digest) => {
             Digest::of(digest.algorithm(), &manifest::payload(&bytes)) == *digest
         }
         Content::Folder | Content::Blob(_) => false, // looked at above
-    });
+    };
     if is_same { Present::Same } else { Present::Different }
 }
 
-fn unreadable(error: Option<&io::Error>) -> Present {
-    Present::Unreadable(error.and_then(io::Error::raw_os_error).unwrap_or(Errno::EIO as i32))
+/// Looks at what should be a folder or a blob, without reading it.
+fn look_whole(folder: &Folder, entry: &Entry) -> Present {
+    match (folder.look(entry.place.in_folder(folder.path().clone())), &entry.content) {
+        (Err(error), _) => unreadable(&error),
+        (Ok(Look::Missing), _) => Present::Missing,
+        (Ok(Look::Folder), Content::Folder) => Present::Same,
+        (Ok(Look::Folder), _) => Present::Blocked("a folder"),
+        (Ok(Look::File(_)), Content::Folder) => Present::Blocked("a file"),
+        (Ok(Look::Other(what)), Content::Folder) => Present::Blocked(what),
+        (Ok(Look::Other(_)), _) => Present::Different,
+        (Ok(Look::File(file)), _) => Present::Blob(file),
+    }
+}
+
+fn unreadable(error: &io::Error) -> Present {
+    Present::Unreadable(error.raw_os_error().unwrap_or(Errno::EIO as i32))
 }

@@ -72,7 +72,7 @@ pub fn weigh(catalogs: &[(&Catalog, &BTreeMap<&Reference, BTreeSet<Platform>>)])
     let mut weight = Weight::default();
     let mut manifests: HashSet<Digest> = HashSet::new();
     let mut contents: HashMap<Digest, u64> = HashMap::new();
-    let mut paths = HashSet::new();
+    let mut paths = BTreeSet::new();
     let mut inodes = HashSet::new();
     for (catalog, platforms) in catalogs {
         weight.images += catalog.images.len() as u64;
@@ -84,7 +84,7 @@ pub fn weigh(catalogs: &[(&Catalog, &BTreeMap<&Reference, BTreeSet<Platform>>)])
         for (digest, blob) in &catalog.blobs {
             for file in &blob.files {
                 contents.entry(*digest).or_insert(file.size);
-                paths.insert((file.path.as_path(), file.inode.offset));
+                paths.insert((&file.place, file.inode.offset));
                 if inodes.insert(file.inode) {
                     weight.disk_bytes = weight.disk_bytes.saturating_add(file.size);
                     weight.allocated_bytes = weight.allocated_bytes.saturating_add(file.allocated);
@@ -167,25 +167,30 @@ pub fn weigh_images(
     catalog: &Catalog,
     platforms: &BTreeMap<&Reference, BTreeSet<Platform>>,
 ) -> (Vec<ImageWeight>, Vec<SharedLayer>) {
-    let needs: Vec<_> = catalog
-        .images
-        .iter()
-        .map(|(reference, image)| (reference, catalog.contents_of(image.digest)))
-        .collect();
+    let needs = || catalog.images.iter().map(|(name, image)| (name, catalog.contents_of(image.digest)));
+    // Most content is one image's own: of that, no names are gathered.
+    let mut seen: HashSet<Digest> = HashSet::new();
     let mut shared: BTreeMap<Digest, (u64, BTreeSet<&Reference>)> = BTreeMap::new();
-    for (reference, contents) in &needs {
-        for (digest, size) in contents {
-            shared.entry(*digest).or_insert((*size, BTreeSet::new())).1.insert(reference);
+    for (digest, size) in needs().flat_map(|(_, contents)| contents) {
+        if !seen.insert(digest) {
+            shared.insert(digest, (size, BTreeSet::new()));
         }
     }
-    shared.retain(|_, (_, images)| images.len() > 1);
-    let images = needs.iter().map(|(reference, contents)| {
+    drop(seen);
+    for (reference, contents) in needs() {
+        for digest in contents.keys() {
+            if let Some((_, images)) = shared.get_mut(digest) {
+                images.insert(reference);
+            }
+        }
+    }
+    let images = needs().map(|(reference, contents)| {
         let total_bytes = sum(contents.values().copied());
         let is_shared = |(digest, _): &(&Digest, &u64)| shared.contains_key(digest);
         let shared_bytes = sum(contents.iter().filter(is_shared).map(|(_, size)| *size));
         ImageWeight {
-            image: (*reference).clone(),
-            digest: catalog.images[*reference].digest,
+            image: reference.clone(),
+            digest: catalog.images[reference].digest,
             platforms: platforms.get(reference).cloned().unwrap_or_default(),
             total_bytes,
             shared_bytes,

@@ -3,8 +3,12 @@
 //! What lies at the destination already is checked in any case; of the source's copies only as many as it takes
 //! to find a sound one. Each inode is read once for each digest it claims.
 
-use std::collections::{BTreeSet, HashMap};
+use std::borrow::Cow;
+use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
+use crate::catalog::Files;
 use crate::digest::Digest;
 use crate::disk::{File, Inode};
 use crate::finding::{self, Finding, Kind};
@@ -14,22 +18,48 @@ use crate::work;
 
 /// A digest that has to be at the destination, and the files that claim to hold it.
 #[derive(Debug, Default)]
-pub struct Claim {
+pub struct Claim<'c> {
     /// The sizes that manifests say it has, in bytes; usually one.
-    pub sizes: BTreeSet<u64>,
+    pub sizes: Sizes,
     /// Files that lie where they have to be.
-    pub placed: Vec<File>,
+    pub placed: Files,
     /// Files of the source.
-    pub sources: Vec<File>,
+    pub sources: Cow<'c, [File]>,
+    /// Whether the source's files are to be copied: then they are hashed while they are.
+    pub is_copied: bool,
 }
+
+/// Claims, each about another digest, in the order of the digests.
+pub type Claims<'c> = Vec<(Digest, Claim<'c>)>;
+
+/// Claims about these digests, of which nothing is known yet.
+#[must_use]
+pub fn claims<'c>(mut digests: Vec<Digest>) -> Claims<'c> {
+    digests.sort_unstable();
+    digests.dedup();
+    let mut claims = Vec::with_capacity(digests.len());
+    claims.extend(digests.into_iter().map(|digest| (digest, Claim::default())));
+    claims
+}
+
+/// The claim about a digest.
+pub fn claim_of<'a, 'c>(claims: &'a mut Claims<'c>, digest: &Digest) -> Option<&'a mut Claim<'c>> {
+    let found = claims.binary_search_by(|(known, _)| known.cmp(digest)).ok()?;
+    Some(&mut claims[found].1)
+}
+
+/// Sizes in bytes, each once.
+pub type Sizes = SmallVec<[u64; 2]>;
+
+/// What was found of each digest.
+#[derive(Debug, Default)]
+pub struct Verdicts(Vec<(Digest, Verdict)>);
 
 /// How closely files are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Every byte is hashed.
+    /// Every byte is hashed, now or while it is copied.
     Bytes,
-    /// Every byte, but those of sources that are to be copied are hashed while they are copied.
-    BytesWhenCopied,
     /// The size has to be right.
     Sizes,
 }
@@ -37,17 +67,24 @@ pub enum Depth {
 /// What a look at a claim's files showed.
 #[derive(Debug, Default)]
 pub struct Verdict {
-    /// Files that hold it.
-    pub sound: Vec<File>,
-    /// Source files that may hold it and were not read.
-    pub unread: Vec<File>,
+    /// Files that hold it; or else, source files that may hold it and were not read.
+    files: Files,
+    are_unread: bool,
     /// Files that do not, and why.
-    pub faults: Vec<Finding>,
+    pub faults: Box<[Finding]>,
     /// What was hashed.
     pub hashed: Tally,
 }
 
-impl Claim {
+impl Claim<'_> {
+    /// Takes in a size that a manifest says.
+    pub fn says(&mut self, size: Option<u64>) {
+        if let Some(size) = size.filter(|size| !self.sizes.contains(size)) {
+            self.sizes.push(size);
+            self.sizes.sort_unstable();
+        }
+    }
+
     /// How many bytes it has, as its manifests say.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -56,41 +93,89 @@ impl Claim {
 }
 
 impl Verdict {
+    /// Files that hold it.
+    #[must_use]
+    pub fn sound(&self) -> &[File] {
+        if self.are_unread { &[] } else { &self.files }
+    }
+
+    /// Source files that may hold it and were not read; none where a file is known to hold it.
+    #[must_use]
+    pub fn unread(&self) -> &[File] {
+        if self.are_unread { &self.files } else { &[] }
+    }
+
     /// How many bytes the destination can have; `None` where no file holds them.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.sound.first().or(self.unread.first()).map(|file| file.size)
+        self.files.first().map(|file| file.size)
     }
 }
 
-/// Looks at the files of all claims, the largest first.
+impl Verdicts {
+    /// What was found of a digest.
+    #[must_use]
+    pub fn get(&self, digest: &Digest) -> Option<&Verdict> {
+        let found = self.0.binary_search_by(|(known, _)| known.cmp(digest)).ok()?;
+        Some(&self.0[found].1)
+    }
+
+    /// All of them, in the order of the digests.
+    pub fn iter(&self) -> impl Iterator<Item = (&Digest, &Verdict)> {
+        self.0.iter().map(|(digest, verdict)| (digest, verdict))
+    }
+
+    /// Why files do not hold what they have to.
+    pub fn faults(&self) -> impl Iterator<Item = &Finding> {
+        self.0.iter().flat_map(|(_, verdict)| &verdict.faults)
+    }
+
+    /// How many bytes of some content the destination can have, as [`Verdict::size`].
+    #[must_use]
+    pub fn size(&self, digest: &Digest) -> Option<u64> {
+        self.get(digest)?.size()
+    }
+
+    /// What was hashed of all files.
+    #[must_use]
+    pub fn hashed(&self) -> Tally {
+        let mut hashed = Tally::default();
+        self.0.iter().for_each(|(_, verdict)| hashed += verdict.hashed);
+        hashed
+    }
+}
+
+/// Looks at the files of all claims, each about another digest, the largest first.
 #[must_use]
-pub fn verify(claims: &[(Digest, Claim)], depth: Depth, on_bytes: OnBytes) -> HashMap<Digest, Verdict> {
-    claims.iter().map(|(digest, _)| *digest).zip(verify_each(claims, depth, on_bytes)).collect()
+pub fn verify(claims: &[(Digest, Claim)], depth: Depth, on_bytes: OnBytes) -> Verdicts {
+    let look = |(digest, claim): &(Digest, Claim)| (*digest, judge(*digest, claim, depth, on_bytes));
+    let mut verdicts = work::largest_first(claims, |(_, claim)| claim.size(), look);
+    verdicts.sort_unstable_by_key(|(digest, _)| *digest);
+    Verdicts(verdicts)
 }
 
 /// As [`verify`], of claims that may be about the same content; verdicts come in the claims' order.
 pub fn verify_each(claims: &[(Digest, Claim)], depth: Depth, on_bytes: OnBytes) -> Vec<Verdict> {
-    work::largest_first(
-        claims,
-        |(_, claim)| claim.size(),
-        |(digest, claim)| judge(*digest, claim, depth, on_bytes),
-    )
+    let look = |(digest, claim): &(Digest, Claim)| judge(*digest, claim, depth, on_bytes);
+    work::largest_first(claims, |(_, claim)| claim.size(), look)
 }
 
 fn judge(digest: Digest, claim: &Claim, depth: Depth, on_bytes: OnBytes) -> Verdict {
     let mut verdict = Verdict::default();
+    let mut faults = Vec::new();
     let mut known: HashMap<Inode, Option<Finding>> = HashMap::new();
-    let placed_depth = if depth == Depth::Sizes { Depth::Sizes } else { Depth::Bytes };
-    let placed = claim.placed.iter().map(|file| (file, placed_depth, true));
-    for (file, depth, is_placed) in placed.chain(claim.sources.iter().map(|file| (file, depth, false))) {
-        if !is_placed && !verdict.sound.is_empty() {
+    let placed = claim.placed.iter().map(|file| (file, true));
+    for (file, is_placed) in placed.chain(claim.sources.iter().map(|file| (file, false))) {
+        if !is_placed && !verdict.sound().is_empty() {
             break;
         }
-        if depth == Depth::BytesWhenCopied {
+        if !is_placed && claim.is_copied && depth == Depth::Bytes {
             match check_size(digest, claim, file) {
-                Ok(()) => verdict.unread.push(file.clone()),
-                Err(fault) => verdict.faults.push(fault),
+                Ok(()) => {
+                    verdict.are_unread = true;
+                    verdict.files.push(file.clone());
+                }
+                Err(fault) => faults.push(fault),
             }
             continue;
         }
@@ -98,10 +183,11 @@ fn judge(digest: Digest, claim: &Claim, depth: Depth, on_bytes: OnBytes) -> Verd
             .entry(file.inode)
             .or_insert_with(|| check(digest, claim, file, depth, on_bytes, &mut verdict.hashed).err());
         match fault {
-            None => verdict.sound.push(file.clone()),
-            Some(fault) => verdict.faults.push(Finding { file: file.path.clone(), ..fault.clone() }),
+            None => verdict.files.push(file.clone()),
+            Some(fault) => faults.push(Finding { file: file.path(), ..fault.clone() }),
         }
     }
+    verdict.faults = faults.into();
     verdict
 }
 
@@ -118,9 +204,9 @@ fn check(
         return Ok(());
     }
     let (found, length) = digest_of(file, digest.algorithm(), on_bytes)
-        .map_err(|error| finding::unreadable(&file.path, &error).of(digest))?;
+        .map_err(|error| finding::unreadable(&file.path(), &error).of(digest))?;
     hashed.add(length);
-    if found == digest { Ok(()) } else { Err(finding::corrupt(&file.path, digest, found)) }
+    if found == digest { Ok(()) } else { Err(finding::corrupt(&file.path(), digest, found)) }
 }
 
 fn check_size(digest: Digest, claim: &Claim, file: &File) -> Result<(), Finding> {
@@ -128,6 +214,6 @@ fn check_size(digest: Digest, claim: &Claim, file: &File) -> Result<(), Finding>
         return Ok(());
     }
     let sizes: Vec<_> = claim.sizes.iter().map(|size| format!("{size} bytes")).collect();
-    let finding = Finding::at(Kind::WrongSize, &file.path).of(digest);
+    let finding = Finding::at(Kind::WrongSize, file.path()).of(digest);
     Err(finding.expected(sizes.join(" or ")).found(format_args!("{} bytes", file.size)))
 }

@@ -3,27 +3,61 @@
 
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+
+use rayon::prelude::*;
 
 /// Does the work on every item, on the threads of the current pool; results come in the items' order.
-pub fn largest_first<T: Sync, R: Send>(
+pub fn largest_first<T: Sync, R: Send + Sync>(
     items: &[T],
     size: impl Fn(&T) -> u64,
     work: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    order.sort_by_key(|&index| Reverse(size(&items[index])));
+    let results: Vec<OnceLock<R>> = items.iter().map(|_| OnceLock::new()).collect();
+    each_largest_first(items, size, || (), |(), index| drop(results[index].set(work(&items[index]))));
+    results.into_iter().filter_map(OnceLock::into_inner).collect()
+}
+
+/// Does the work on every item, on the threads of the current pool, each of which adds up what it did.
+pub fn fold_largest_first<T: Sync, A: Send>(
+    items: &[T],
+    size: impl Fn(&T) -> u64,
+    begin: impl Fn() -> A + Sync,
+    work: impl Fn(A, &T) -> A + Sync,
+) -> Vec<A> {
+    each_largest_first(items, size, begin, |sum, index| work(sum, &items[index]))
+}
+
+/// Does the work on every item, on the threads of the current pool, and takes in what comes of it, in the items' order:
+/// some at a time, so that what comes and what it becomes never lie in memory both.
+pub fn some_at_a_time<T: Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+    mut take_in: impl FnMut(R),
+) {
+    const SOME: usize = 512;
+    for items in items.chunks(SOME) {
+        let done: Vec<R> = items.par_iter().map(&work).collect();
+        done.into_iter().for_each(&mut take_in);
+    }
+}
+
+fn each_largest_first<T: Sync, A: Send>(
+    items: &[T],
+    size: impl Fn(&T) -> u64,
+    begin: impl Fn() -> A + Sync,
+    work: impl Fn(A, usize) -> A + Sync,
+) -> Vec<A> {
+    let mut order: Vec<u32> = (0..items.len() as u32).collect();
+    order.sort_by_key(|&index| Reverse(size(&items[index as usize])));
     let next = AtomicUsize::new(0);
-    let done = rayon::broadcast(|_| {
-        let mut done = Vec::new();
+    rayon::broadcast(|_| {
+        let mut sum = begin();
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.push((index, work(&items[index])));
+            sum = work(sum, index as usize);
         }
-        done
-    });
-    let mut done: Vec<_> = done.into_iter().flatten().collect();
-    done.sort_unstable_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, result)| result).collect()
+        sum
+    })
 }
 
 /// Memory that pieces of work share: one waits until the others leave it enough.

@@ -40,7 +40,11 @@ pub fn gather_with(
     for (reference, image) in named {
         match images.get_mut(&reference) {
             None => drop(images.insert(reference, image)),
-            Some(first) if first.digest == image.digest => first.history.extend(image.history),
+            Some(first) if first.digest == image.digest => {
+                first.history.extend(image.history);
+                first.history.sort_unstable();
+                first.history.dedup();
+            }
             Some(_) => {
                 let others = conflicts.entry(reference).or_default();
                 if others.iter().all(|other| other.digest != image.digest) {
@@ -64,18 +68,17 @@ impl Catalog {
     /// Everything that several trees hold; what becomes of different images under one name, `resolve` says, which
     /// gets the content of all of them.
     pub fn join(catalogs: impl IntoIterator<Item = Self>, resolve: Resolve) -> (Self, Vec<Finding>) {
-        let mut joined = Self::default();
-        let mut named = Vec::new();
+        let mut catalogs = catalogs.into_iter();
+        let mut joined = catalogs.next().unwrap_or_default();
+        let mut named: Vec<_> = std::mem::take(&mut joined.images).into_iter().collect();
         for catalog in catalogs {
             named.extend(catalog.images);
             joined.manifests.extend(catalog.manifests);
             for (digest, blob) in catalog.blobs {
                 let files = &mut joined.blobs.entry(digest).or_default().files;
                 // A tree that is named twice has each file once.
-                let known: HashSet<_> = files.iter().map(|file| (file.path.clone(), file.inode)).collect();
-                files.extend(
-                    blob.files.into_iter().filter(|it| !known.contains(&(it.path.clone(), it.inode))),
-                );
+                let known: HashSet<_> = files.iter().map(|file| (file.path(), file.inode)).collect();
+                files.extend(blob.files.into_iter().filter(|it| !known.contains(&(it.path(), it.inode))));
             }
             for (repository, grants) in catalog.grants {
                 joined.grants.entry(repository).or_default().extend(grants);
@@ -96,8 +99,7 @@ impl Catalog {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
+    use super::super::Past;
     use super::*;
     use crate::digest::{Algorithm, Digest};
 
@@ -109,7 +111,7 @@ mod tests {
     fn different_images_under_one_name_are_refused() {
         let image = |content: &str, origin: &str| Image {
             digest: digest(content),
-            history: BTreeSet::new(),
+            history: Past::new(),
             origin: origin.into(),
         };
         let name = |text: &str| Reference {

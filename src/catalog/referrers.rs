@@ -99,7 +99,7 @@ fn cut(digest: &Digest) -> Option<Subject> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Image;
+    use super::super::{Image, Past};
     use super::*;
     use crate::manifest::{Kind, Manifest};
 
@@ -110,7 +110,7 @@ mod tests {
     fn catalog(images: &[(&str, Digest, Option<Digest>)]) -> Catalog {
         let mut catalog = Catalog::default();
         for (name, digest, subject) in images {
-            let image = Image { digest: *digest, history: BTreeSet::new(), origin: "x".into() };
+            let image = Image { digest: *digest, history: Past::new(), origin: "x".into() };
             catalog.images.insert(name.parse().unwrap(), image);
             let (layers, manifests) = (Vec::new(), Vec::new());
             let manifest = Manifest {

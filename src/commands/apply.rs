@@ -3,7 +3,7 @@
 mod base;
 mod source;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -27,7 +27,7 @@ use crate::report::{self, Format};
 use crate::space;
 use crate::tally::sum;
 use crate::text::shown;
-use crate::verify::{self, Claim, Depth, Verdict};
+use crate::verify::{self, Claim, Claims, Depth, Verdicts};
 
 /// What `apply` was asked.
 pub struct Application<'a> {
@@ -104,7 +104,7 @@ fn attempt(asked: &Application, report: &mut report::Application) -> Result<Resu
         .unzip();
     let verdicts = check(asked, &carried, &wanted, &present);
     // A bad file in the destination is healed by the package; one in the package ends all.
-    let faults = verdicts.values().flat_map(|verdict| verdict.faults.iter().cloned());
+    let faults = verdicts.faults().cloned();
     let (healed, bad): (Vec<_>, Vec<_>) = faults.partition(|fault| fault.file.starts_with(&root));
     report.findings.extend(healed.into_iter().map(Finding::healed));
     if !bad.is_empty() {
@@ -153,45 +153,40 @@ fn check(
     carried: &BTreeMap<Digest, File>,
     entries: &[Entry],
     present: &[Present],
-) -> HashMap<Digest, Verdict> {
+) -> Verdicts {
     let mut claims: BTreeMap<Digest, Claim> = BTreeMap::new();
     for (entry, present) in entries.iter().zip(present) {
         let Content::Blob(digest) = entry.content else { continue };
         let Some(file) = carried.get(&digest) else { continue };
         let claim = claims.entry(digest).or_default();
-        claim.sizes = [file.size].into();
-        claim.sources = vec![file.clone()];
+        claim.says(Some(file.size));
+        claim.sources = vec![file.clone()].into();
         if let Present::Blob(there) = present {
             claim.placed.push(there.clone());
         }
     }
-    let is_to_come = |(_, claim): &(Digest, Claim)| claim.sources.iter().all(File::is_to_come);
-    let (to_come, lying): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_to_come);
     let is_folder = carried.values().any(|file| file.within.is_none());
-    let depth = match asked.share {
-        _ if asked.is_dry_run => Depth::Sizes,
-        // What becomes a link is hashed where it lies.
-        Share::Auto | Share::HardLink | Share::Reflink if is_folder => Depth::Bytes,
-        _ => Depth::BytesWhenCopied,
-    };
-    let placed = lying.iter().chain(&to_come).flat_map(|(_, claim)| &claim.placed).map(|file| file.size);
+    // What becomes a link is hashed where it lies; what is still to come cannot be read now.
+    let is_linked = is_folder && asked.share != Share::Copy;
+    for claim in claims.values_mut() {
+        claim.is_copied = !is_linked || claim.sources.iter().all(File::is_to_come);
+    }
+    let claims: Claims = claims.into_iter().collect();
+    let depth = if asked.is_dry_run { Depth::Sizes } else { Depth::Bytes };
+    let placed = claims.iter().flat_map(|(_, claim)| &claim.placed).map(|file| file.size);
     let bar = asked.progress.bytes("verifying", sum(placed));
-    let mut verdicts = verify::verify(&lying, depth, &|bytes| bar.add(bytes));
-    // What is still to come cannot be read now.
-    let depth = if asked.is_dry_run { Depth::Sizes } else { Depth::BytesWhenCopied };
-    verdicts.extend(verify::verify(&to_come, depth, &|bytes| bar.add(bytes)));
-    verdicts
+    verify::verify(&claims, depth, &|bytes| bar.add(bytes))
 }
 
 /// From which digest to which the names go that stand for another image now.
 fn moves(plan: &Plan, entries: &[Entry], images: &BTreeMap<Reference, Image>) -> Result<Vec<report::Move>> {
     let mut moves = Vec::new();
     for entry in entries.iter().filter(|entry| entry.stage == Stage::Name) {
-        let Names::One(image) = &entry.names else { continue };
+        let Names::One(image) = entry.names() else { continue };
         if plan.images.get(image) != Some(&Change::Moved) {
             continue;
         }
-        let path = plan.root.join(&entry.path);
+        let path = entry.place.path_in(&plan.root);
         let link = disk::read_small(&path, 256).with_context(|| format!("cannot read {}", shown(&path)))?;
         let from = link.and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok());
         moves.push(report::Move { image: image.clone(), from, to: images[image].digest });

@@ -1,6 +1,6 @@
 //! Which images a command is about, of one tree or of several, and under which names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::disk;
 use crate::finding::{Finding, Kind, Severity};
 use crate::layout::{Layout, Scan, Tree};
 use crate::lists::{self, Remade};
-use crate::names::{self, Named, Naming};
+use crate::names::{self, Named, Naming, Sources};
 use crate::reference::{Identifier, Reference};
 use crate::report;
 use crate::select::Selection;
@@ -52,7 +52,7 @@ pub(super) struct Chosen {
     /// The images that got another digest.
     pub(super) remade: Vec<Remade>,
     /// Under which names the source had each image.
-    pub(super) sources: BTreeMap<Reference, BTreeSet<Reference>>,
+    pub(super) sources: Sources,
 }
 
 /// Leaves the wanted images of all trees, under the names that they will have in the target layout.
@@ -105,11 +105,7 @@ fn join(mut trees: Vec<Tree>, naming: &Naming, resolve: Resolve) -> Result<(Cata
 impl Wanted<'_> {
     /// Writes, where that was asked for, which image came under which name: a line each of the name in the source,
     /// the name at the destination and the digest, separated by tabs.
-    pub(super) fn write_mapping(
-        &self,
-        sources: &BTreeMap<Reference, BTreeSet<Reference>>,
-        catalog: &Catalog,
-    ) -> Result<()> {
+    pub(super) fn write_mapping(&self, sources: &Sources, catalog: &Catalog) -> Result<()> {
         let Some(path) = &self.mapping else { return Ok(()) };
         let mut text = String::new();
         for (name, image) in &catalog.images {

@@ -1,6 +1,6 @@
 //! `to-registry`, `to-dir` and `to-oci`: every wanted image of one or more sources, verified, into one layout.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ use crate::space;
 use crate::stats::need;
 use crate::tally::{Tally, sum};
 use crate::text::shown;
-use crate::verify::{self, Claim, Depth, Verdict};
+use crate::verify::{self, Claims, Depth, Verdicts};
 
 /// What a conversion was asked.
 pub struct Conversion<'a> {
@@ -70,26 +70,29 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
     let started = Instant::now();
     let mut goal = Goal::of(asked, &root, &catalog)?;
     let verdicts = check(asked, &root, &catalog, &goal, &mut report)?;
-    faults.extend(verdicts.values().flat_map(|verdict| verdict.faults.iter().cloned()));
-    let damage = damage::assess(&catalog, faults, &|digest| verdicts.get(digest)?.size());
+    faults.extend(verdicts.faults().cloned());
+    let damage = damage::assess(&catalog, faults, &|digest| verdicts.size(digest));
     if !damage.is_none() {
         catalog = catalog.without(&damage.broken, &damage.unsound);
         goal = Goal::of(asked, &root, &catalog)?;
     }
     report.findings = damage.findings;
 
-    let mut plan = plan::plan(&root, &goal.entries, &goal.present, &verdicts)?;
+    let kept;
+    let mut entries = goal.entries.as_slice();
+    let mut plan = plan::plan(&root, entries, &goal.present, &verdicts)?;
     report.plans(&plan, space::check(&plan, &catalog, asked.share, 0)?);
     if let Some(destination) = destination.as_ref().filter(|_| asked.may_write(&report))
         && let Some(damage) = place(asked, destination, &plan, &catalog, &verdicts, &mut report)?
     {
         catalog = catalog.without(&damage.broken, &damage.unsound);
-        goal.entries = asked.target.entries_beside(&catalog, &root)?;
-        plan.keep_only(&goal.entries);
+        kept = asked.target.entries_beside(&catalog, &root)?;
+        entries = &kept;
+        plan.keep_only(entries);
     }
     let hashing = started.elapsed();
     if let Some(destination) = destination.as_ref().filter(|_| asked.may_write(&report)) {
-        report.outcome += execute::names(&plan, &goal.entries, &catalog, destination)?;
+        report.outcome += execute::names(&plan, entries, &catalog, destination)?;
     }
     if report.outcome.kept_owner > 0 {
         let finding = Finding::at(Kind::KeptOwner, &root);
@@ -169,30 +172,31 @@ fn check(
     catalog: &Catalog,
     goal: &Goal,
     report: &mut report::Conversion,
-) -> Result<HashMap<Digest, Verdict>> {
+) -> Result<Verdicts> {
     let mut claims = claims(catalog, goal);
     let bar = asked.progress.bytes("verifying", sum(claims.iter().map(|(_, claim)| claim.size())));
     // What has to be copied is hashed on the way; what can be shared is hashed where it lies.
-    let (far, near): (Vec<_>, Vec<_>) = match asked.share {
-        _ if asked.is_dry_run || !asked.verifies => (Vec::new(), claims),
-        Share::HardLink => (Vec::new(), claims),
-        Share::Copy => (claims, Vec::new()),
+    match asked.share {
+        Share::HardLink => {}
+        Share::Copy => claims.iter_mut().for_each(|(_, claim)| claim.is_copied = true),
         Share::Auto | Share::Reflink => {
             let far = far_sources(asked, root)?;
-            let is_far =
-                |file: &File| file.within.is_some() || far.iter().any(|it| file.path.starts_with(it));
-            // Of several files, one that can be shared is the better one.
-            claims.iter_mut().for_each(|(_, claim)| claim.sources.sort_by_key(is_far));
-            claims.into_iter().partition(|(_, claim)| claim.sources.iter().all(is_far))
+            let is_far = |file: &File| {
+                file.within.is_some() || far.iter().any(|it| file.place.folder().starts_with(it))
+            };
+            for (_, claim) in &mut claims {
+                // Of several files, one that can be shared is the better one.
+                if !claim.sources.is_sorted_by_key(is_far) {
+                    claim.sources.to_mut().sort_by_key(is_far);
+                }
+                claim.is_copied = claim.sources.iter().all(is_far);
+            }
         }
-    };
-    let depth = if asked.is_dry_run || !asked.verifies { Depth::Sizes } else { Depth::Bytes };
-    let mut verdicts = verify::verify(&near, depth, &|bytes| bar.add(bytes));
-    verdicts.extend(verify::verify(&far, Depth::BytesWhenCopied, &|bytes| bar.add(bytes)));
-    drop(bar);
-    for verdict in verdicts.values() {
-        report.verified += verdict.hashed;
     }
+    let depth = if asked.is_dry_run || !asked.verifies { Depth::Sizes } else { Depth::Bytes };
+    let verdicts = verify::verify(&claims, depth, &|bytes| bar.add(bytes));
+    drop(bar);
+    report.verified += verdicts.hashed();
     Ok(verdicts)
 }
 
@@ -208,24 +212,29 @@ fn far_sources<'a>(asked: &Conversion<'a>, root: &Path) -> Result<Vec<&'a Path>>
 }
 
 /// Which files claim to hold what the images need, and what else has to be at the destination.
-fn claims(catalog: &Catalog, goal: &Goal) -> Vec<(Digest, Claim)> {
-    let mut claims: BTreeMap<Digest, Claim> = BTreeMap::new();
+fn claims<'c>(catalog: &'c Catalog, goal: &Goal) -> Claims<'c> {
+    let needed = catalog.images.values().flat_map(|image| catalog.closure(image.digest).blobs);
+    let laid_out = goal.entries.iter().filter_map(|entry| match entry.content {
+        Content::Blob(digest) => Some(digest),
+        _ => None,
+    });
+    let mut claims = verify::claims(needed.map(|(digest, _)| digest).chain(laid_out).collect());
     for image in catalog.images.values() {
         for (digest, descriptor) in catalog.closure(image.digest).blobs {
-            claims.entry(digest).or_default().sizes.extend(descriptor.size);
+            verify::claim_of(&mut claims, &digest).into_iter().for_each(|it| it.says(descriptor.size));
         }
     }
     for (entry, present) in goal.entries.iter().zip(&goal.present) {
-        let Content::Blob(digest) = entry.content else { continue };
-        let claim = claims.entry(digest).or_default();
-        if let Present::Blob(file) = present {
+        if let (Content::Blob(digest), Present::Blob(file)) = (&entry.content, present)
+            && let Some(claim) = verify::claim_of(&mut claims, digest)
+        {
             claim.placed.push(file.clone());
         }
     }
     for (digest, claim) in &mut claims {
-        claim.sources = catalog.blobs.get(digest).map(|blob| blob.files.clone()).unwrap_or_default();
+        claim.sources = Cow::Borrowed(catalog.files_of(digest));
     }
-    claims.into_iter().collect()
+    claims
 }
 
 /// Puts the content in place; tells the damage where a copy turned out to be unsound.
@@ -234,7 +243,7 @@ fn place(
     destination: &Destination,
     plan: &Plan,
     catalog: &Catalog,
-    verdicts: &HashMap<Digest, Verdict>,
+    verdicts: &Verdicts,
     report: &mut report::Conversion,
 ) -> Result<Option<Damage>> {
     let bar = asked.progress.blobs("placing", report.planned.blobs.files);
@@ -248,7 +257,7 @@ fn place(
     }
     let size_of = |digest: &Digest| {
         let is_spoiled = spoiled.digests.contains(digest);
-        if is_spoiled { None } else { verdicts.get(digest)?.size() }
+        if is_spoiled { None } else { verdicts.size(digest) }
     };
     let damage = damage::assess(catalog, spoiled.faults, &size_of);
     report.findings.extend(damage.findings.iter().cloned());

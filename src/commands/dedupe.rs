@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::{Ending, Writing, conclude, open};
 use crate::digest::Digest;
-use crate::disk::{Destination, File, Inode, Share, Shared};
+use crate::disk::{Destination, File, Inode, Place, Share, Shared};
 use crate::finding::{self, Finding};
 use crate::layout::{self, Tree};
 use crate::progress::Progress;
@@ -82,13 +82,13 @@ fn lock<'t>(asked: &Deduplication, trees: &'t [Tree]) -> Result<BTreeMap<&'t Pat
 
 /// Finds the files that may become one; manifests stay files of their own, for registries write them anew.
 fn groups(trees: &[Tree], report: &mut report::Deduplication) -> Result<Vec<Group>> {
-    let mut files: BTreeMap<Digest, BTreeMap<PathBuf, File>> = BTreeMap::new();
+    let mut files: BTreeMap<Digest, BTreeMap<Place, File>> = BTreeMap::new();
     for tree in trees {
         let catalog = &tree.scan.catalog;
         let blobs = catalog.blobs.iter().filter(|(digest, _)| !catalog.manifests.contains_key(digest));
         for (digest, blob) in blobs {
             let own = blob.files.iter().filter(|file| file.within.is_none());
-            files.entry(*digest).or_default().extend(own.map(|file| (file.path.clone(), file.clone())));
+            files.entry(*digest).or_default().extend(own.map(|file| (file.place.clone(), file.clone())));
         }
     }
     let mut inodes = BTreeSet::new();
@@ -122,7 +122,9 @@ impl Group {
 fn check(asked: &Deduplication, groups: &[Group]) -> Vec<Verdict> {
     let claims: Vec<_> = groups
         .iter()
-        .map(|group| (group.digest, Claim { placed: group.files.clone(), ..Claim::default() }))
+        .map(|group| {
+            (group.digest, Claim { placed: group.files.iter().cloned().collect(), ..Claim::default() })
+        })
         .collect();
     let depth = if asked.is_dry_run { Depth::Sizes } else { Depth::Bytes };
     let mut inodes = BTreeSet::new();
@@ -134,11 +136,11 @@ fn check(asked: &Deduplication, groups: &[Group]) -> Vec<Verdict> {
 /// Makes one inode of the sound files of a group, as far as the file system lets them: that with the most names.
 fn join(verdict: &Verdict, destinations: &BTreeMap<&Path, Destination>) -> Result<report::Joined> {
     let mut names: HashMap<Inode, Vec<&File>> = HashMap::new();
-    for file in &verdict.sound {
+    for file in verdict.sound() {
         names.entry(file.inode).or_default().push(file);
     }
     let mut copies: Vec<Vec<&File>> = names.into_values().collect();
-    copies.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a[0].path.cmp(&b[0].path)));
+    copies.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a[0].place.cmp(&b[0].place)));
     let mut joined = report::Joined::default();
     let Some((first, others)) = copies.split_first() else { return Ok(joined) };
     let mut keeper = first[0].clone();
@@ -147,9 +149,10 @@ fn join(verdict: &Verdict, destinations: &BTreeMap<&Path, Destination>) -> Resul
         let mut is_all = links == copy.len() as u64;
         for file in copy {
             // A dry run has no destinations, and every file is taken for one that can be linked.
-            let destination = destinations.iter().rev().find(|(root, _)| file.path.starts_with(root));
+            let path = file.path();
+            let destination = destinations.iter().rev().find(|(root, _)| path.starts_with(root));
             let shared = match destination {
-                Some((_, destination)) => destination.share(&keeper, &file.path, Share::Auto)?,
+                Some((_, destination)) => destination.share(&keeper, &path, Share::Auto)?,
                 None => Some(Shared::Linked),
             };
             match shared {
@@ -173,11 +176,13 @@ fn join(verdict: &Verdict, destinations: &BTreeMap<&Path, Destination>) -> Resul
 fn attribute(findings: &mut Vec<Finding>, trees: &[Tree]) {
     if !findings.is_empty() {
         for Tree { root, layout, scan, .. } in trees {
-            for (image, entries) in layout.standing(root, &scan.catalog) {
-                let files: BTreeSet<PathBuf> = entries.iter().map(|entry| root.join(&entry.path)).collect();
+            for (name, image) in &scan.catalog.images {
+                let entries = layout.standing(root, &scan.catalog, name, image);
+                let files: BTreeSet<PathBuf> =
+                    entries.iter().map(|entry| entry.place.path_in(root)).collect();
                 let broken = findings.iter_mut().filter(|finding| files.contains(&finding.file));
                 broken.for_each(|finding| {
-                    finding.images.insert(image.clone());
+                    finding.images.insert(name.clone());
                 });
             }
         }

@@ -29,7 +29,7 @@ pub(super) fn add_estimate(
         |(_, file)| file.size,
         |(_, file)| {
             let estimated =
-                estimate(file, &library).with_context(|| format!("cannot read {}", shown(&file.path)));
+                estimate(file, &library).with_context(|| format!("cannot read {}", shown(&file.path())));
             bar.add(file.size);
             estimated
         },

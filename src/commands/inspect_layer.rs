@@ -39,7 +39,7 @@ pub struct Inspection<'a> {
 pub fn inspect_layer(asked: &Inspection) -> Result<Ending> {
     let catalog = layout::open(asked.source)?.scan.catalog;
     let (digest, file) = find(asked, &catalog)?;
-    let cannot = || format!("cannot read {}", shown(&file.path));
+    let cannot = || format!("cannot read {}", shown(&file.path()));
     let (form, plain) = plain::open(&file).with_context(cannot)?;
     let encoder = match &form {
         Form::Gzip(header) => recognise(&file, header, plain).with_context(cannot)?.next(),
@@ -84,7 +84,7 @@ fn against(
 ) -> Result<Option<Against>> {
     let bases = asked.bases.iter().map(|base| Ok(open_base(base)?.0)).collect::<Result<Vec<_>>>()?;
     let layers = with_files(&bases.iter().collect::<Vec<_>>(), |other, _| *other != digest);
-    let cannot = || format!("cannot read {}", shown(&file.path));
+    let cannot = || format!("cannot read {}", shown(&file.path()));
     let listed = match members(|| Ok(plain::open(file)?.1)) {
         Err(error) if is_odd(&error) => return Ok(None),
         listed => listed.with_context(cannot)?,
@@ -94,7 +94,7 @@ fn against(
         return Ok(None);
     };
     let base = &library.bases[number as usize];
-    let before = entries(&base.file).with_context(|| format!("cannot read {}", shown(&base.file.path)))?;
+    let before = entries(&base.file).with_context(|| format!("cannot read {}", shown(&base.file.path())))?;
     let users = bases.iter().map(Catalog::users);
     let mut images: Vec<_> =
         users.flat_map(|users| users.get(&base.digest).cloned().unwrap_or_default()).cloned().collect();

@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::disk::{self, Destination, Look, Share};
 use crate::execute::{self, Means};
 use crate::finding::{Finding, Kind};
-use crate::layout::{self, Content, Entry, Names, Stage, Tree};
+use crate::layout::{self, Content, Entry, Stage, Tree};
 use crate::plan;
 use crate::present::Present;
 use crate::progress::Progress;
@@ -107,27 +107,20 @@ fn repair_from(
     source: &Catalog,
     destination: &Destination,
 ) -> Result<Vec<Repaired>> {
-    let files = |digest: &Digest| source.blobs.get(digest).map(|blob| blob.files.clone()).unwrap_or_default();
     let digests: BTreeSet<Digest> = wanted.iter().map(|(_, digest)| *digest).collect();
     let claims: Vec<_> = digests
         .into_iter()
-        .map(|digest| (digest, Claim { sources: files(&digest), ..Claim::default() }))
+        .map(|digest| (digest, Claim { sources: source.files_of(&digest).into(), ..Claim::default() }))
         .collect();
     let verdicts = verify::verify(&claims, Depth::Bytes, &|_| {});
     let mut entries = Vec::new();
     let mut repaired = Vec::new();
     for (path, digest) in wanted {
-        let Some(sound) = verdicts.get(digest).and_then(|verdict| verdict.sound.first()) else { continue };
+        let Some(sound) = verdicts.get(digest).and_then(|verdict| verdict.sound().first()) else { continue };
         let is_manifest = source.manifests.contains_key(digest);
         let content = if is_manifest { Content::Manifest(*digest) } else { Content::Blob(*digest) };
-        repaired.push(Repaired { digest: *digest, file: tree.root.join(path), from: sound.path.clone() });
-        entries.push(Entry {
-            stage: Stage::Content,
-            path: path.clone(),
-            content,
-            names: Names::Nothing,
-            whole: None,
-        });
+        repaired.push(Repaired { digest: *digest, file: tree.root.join(path), from: sound.path() });
+        entries.push(Entry::new(Stage::Content, path.as_path(), content));
     }
     let present: Vec<_> = entries.iter().map(|_| Present::Missing).collect();
     let plan = plan::plan(&tree.root, &entries, &present, &verdicts)?;

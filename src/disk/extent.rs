@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use super::read::open;
-use super::{Inode, Look, Scratch, look};
+use super::{Inode, Look, Scratch, Seen, look};
 use crate::text::shown;
 
 /// One of the files that follow one another.
@@ -57,7 +57,7 @@ pub fn parts(paths: &[PathBuf]) -> Result<Arc<[Part]>> {
             Look::Folder => bail!("{} is a folder", shown(path)),
             Look::Other(what) => bail!("{} is {what}", shown(path)),
         };
-        let super::File { size, inode, modified_ns, .. } = file;
+        let super::Seen { size, inode, modified_ns, .. } = *file;
         parts.push(Part { path: path.clone(), start, size, inode, modified_ns, held: None });
         start += size;
     }
@@ -70,7 +70,7 @@ pub fn parts(paths: &[PathBuf]) -> Result<Arc<[Part]>> {
 /// When the system does not say how long it is.
 pub fn held(path: &Path, scratch: Scratch) -> io::Result<Arc<[Part]>> {
     let file = scratch.into_file();
-    let super::File { size, inode, modified_ns, .. } = super::File::of(path, &file.metadata()?);
+    let super::Seen { size, inode, modified_ns, .. } = *super::File::of(path.into(), &file.metadata()?);
     let held = Some(Held(Arc::new(file)));
     Ok([Part { path: path.to_owned(), start: 0, size, inode, modified_ns, held }].into())
 }
@@ -102,7 +102,15 @@ impl super::File {
     pub fn to_come(size: u64) -> Self {
         let nowhere = Extent { parts: Arc::new([]), offset: 0 };
         let inode = Inode { device: 0, number: 0, offset: 0 };
-        Self { path: PathBuf::new(), within: Some(nowhere), size, allocated: 0, inode, modified_ns: 0 }
+        let place = Path::new("").into();
+        Self(Arc::new(Seen {
+            place,
+            within: Some(Box::new(nowhere)),
+            size,
+            allocated: 0,
+            inode,
+            modified_ns: 0,
+        }))
     }
 
     /// Whether it is still to come.
@@ -117,14 +125,14 @@ impl Extent {
     #[must_use]
     pub fn file(&self, size: u64) -> super::File {
         let part = self.part();
-        super::File {
-            path: part.path.clone(),
-            within: Some(self.clone()),
+        super::File(Arc::new(Seen {
+            place: part.path.as_path().into(),
+            within: Some(Box::new(self.clone())),
             size,
             allocated: size,
             inode: Inode { offset: self.offset - part.start, ..part.inode },
             modified_ns: part.modified_ns,
-        }
+        }))
     }
 
     /// Opens `size` bytes for reading; nothing is opened before the first of them is read.
@@ -136,7 +144,7 @@ impl Extent {
     /// Fails if one of the files is not as it was when it was looked at.
     pub(super) fn check_unchanged(&self) -> io::Result<()> {
         for part in self.parts.iter().filter(|part| part.held.is_none()) {
-            let now = super::File::of(&part.path, &std::fs::symlink_metadata(&part.path)?);
+            let now = super::File::of(part.path.as_path().into(), &std::fs::symlink_metadata(&part.path)?);
             if (now.inode, now.size, now.modified_ns) != (part.inode, part.size, part.modified_ns) {
                 return Err(io::Error::other("it was changed while it was being read"));
             }

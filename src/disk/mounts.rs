@@ -152,7 +152,7 @@ impl Links {
     pub fn take(&self, file: &File) -> bool {
         file.within.is_none()
             && self.is_on_device(file)
-            && (!self.is_ambiguous || mount_of(&file.path).is_ok_and(|mount| mount == self.mount))
+            && (!self.is_ambiguous || mount_of(&file.path()).is_ok_and(|mount| mount == self.mount))
             && is_permitted(file)
     }
 }
@@ -163,8 +163,8 @@ fn is_permitted(file: &File) -> bool {
     use std::os::unix::fs::MetadataExt;
     let user = geteuid();
     user.is_root()
-        || fs::metadata(&file.path).is_ok_and(|metadata| metadata.uid() == user.as_raw())
-        || access(&file.path, AccessFlags::R_OK | AccessFlags::W_OK).is_ok()
+        || fs::metadata(file.path()).is_ok_and(|metadata| metadata.uid() == user.as_raw())
+        || access(&file.path(), AccessFlags::R_OK | AccessFlags::W_OK).is_ok()
         || fs::read("/proc/sys/fs/protected_hardlinks").is_ok_and(|setting| setting.starts_with(b"0"))
 }
 

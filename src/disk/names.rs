@@ -25,8 +25,8 @@ impl File {
     /// # Errors
     /// When it cannot be looked at.
     pub fn access(&self) -> Result<(Access, u64)> {
-        let metadata = fs::symlink_metadata(&self.path)
-            .with_context(|| format!("cannot look at {}", shown(&self.path)))?;
+        let metadata = fs::symlink_metadata(self.path())
+            .with_context(|| format!("cannot look at {}", shown(&self.path())))?;
         let access = Access { user: metadata.uid(), group: metadata.gid(), mode: metadata.mode() & 0o7777 };
         Ok((access, metadata.nlink()))
     }

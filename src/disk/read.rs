@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
+use super::Place;
 use super::extent::Extent;
 use super::window::with_window;
 use crate::text::shown;
@@ -31,6 +32,18 @@ pub enum Look {
 /// # Errors
 /// When the system refuses to say.
 pub fn look(path: &Path) -> Result<Look> {
+    look_with(path, || path.into())
+}
+
+/// As [`look`], at a place.
+///
+/// # Errors
+/// When the system refuses to say.
+pub fn look_at(place: &Place) -> Result<Look> {
+    look_with(&place.path(), || place.clone())
+}
+
+fn look_with(path: &Path, place: impl FnOnce() -> Place) -> Result<Look> {
     use std::os::unix::fs::FileTypeExt;
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -41,7 +54,7 @@ pub fn look(path: &Path) -> Result<Look> {
     };
     let kind = metadata.file_type();
     Ok(match () {
-        () if kind.is_file() => Look::File(super::File::of(path, &metadata)),
+        () if kind.is_file() => Look::File(super::File::of(place(), &metadata)),
         () if kind.is_dir() => Look::Folder,
         () if kind.is_symlink() => Look::Other("a symbolic link"),
         () if kind.is_fifo() => Look::Other("a pipe"),
@@ -104,7 +117,7 @@ impl super::File {
     /// When it cannot be opened, or is no regular file.
     pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(match &self.within {
-            None => Box::new(open(&self.path)?),
+            None => Box::new(open(&self.path())?),
             Some(extent) => Box::new(extent.open(self.size)),
         })
     }
@@ -117,12 +130,12 @@ impl super::File {
         let length = length.min(self.size.saturating_sub(offset));
         match &self.within {
             None => {
-                let mut file = open(&self.path)?;
+                let mut file = open(&self.path())?;
                 file.seek(SeekFrom::Start(offset))?;
                 Ok(Box::new(file.take(length)))
             }
             Some(extent) => {
-                let part = Extent { offset: extent.offset.saturating_add(offset), ..extent.clone() };
+                let part = Extent { offset: extent.offset.saturating_add(offset), ..(**extent).clone() };
                 Ok(Box::new(part.open(length)))
             }
         }

@@ -48,7 +48,7 @@ impl Aside {
     pub fn file(&self) -> Result<File> {
         let metadata = fs::symlink_metadata(&self.temporary);
         let metadata = metadata.with_context(|| format!("cannot write {}", shown(&self.target)))?;
-        Ok(File::of(&self.temporary, &metadata))
+        Ok(File::of((&*self.temporary).into(), &metadata))
     }
 }
 
@@ -73,7 +73,7 @@ impl Destination {
     /// When the system refuses for any other reason, when `source` is not as it was when it was looked at, or
     /// when `how` allows nothing else and the file system cannot.
     pub fn share(&self, source: &File, target: &Path, how: Share) -> Result<Option<Shared>> {
-        let message = |what: &str| format!("cannot {what} {} to {}", shown(&source.path), shown(target));
+        let message = |what: &str| format!("cannot {what} {} to {}", shown(&source.path()), shown(target));
         if source.within.is_some() {
             let reason = || io::Error::new(io::ErrorKind::Unsupported, "it is no file of its own");
             return if how == Share::HardLink {
@@ -141,7 +141,7 @@ impl Destination {
         let message = || format!("cannot write {}", shown(&target));
         let metadata = fs::symlink_metadata(&temporary).with_context(message)?;
         self.put(temporary, &target).with_context(message)?;
-        Ok(File::of(&target, &metadata))
+        Ok(File::of(target.as_path().into(), &metadata))
     }
 
     /// Links, or replaces what is there by a link in one step.
@@ -156,8 +156,8 @@ impl Destination {
     }
 
     fn clone_file(&self, source: &File, target: &Path) -> io::Result<()> {
-        let clone = self.made_for(target, |name| reflink_copy::reflink(&source.path, name))?;
-        check_unchanged(source, &source.path)?;
+        let clone = self.made_for(target, |name| reflink_copy::reflink(source.path(), name))?;
+        check_unchanged(source, &source.path())?;
         self.ownership.give_path(&clone)?;
         self.put(clone, target)
     }
@@ -165,7 +165,7 @@ impl Destination {
 
 /// Links, and takes the link back if the source is not what was looked at, and perhaps hashed, before.
 fn link_unchanged(source: &File, target: &Path) -> io::Result<()> {
-    fs::hard_link(&source.path, target)?;
+    fs::hard_link(source.path(), target)?;
     check_unchanged(source, target).inspect_err(|_| drop(fs::remove_file(target)))
 }
 
@@ -176,14 +176,14 @@ impl File {
     /// When it was changed or replaced, or is not there any more.
     pub fn check_unchanged(&self) -> io::Result<()> {
         match &self.within {
-            None => check_unchanged(self, &self.path),
+            None => check_unchanged(self, &self.path()),
             Some(extent) => extent.check_unchanged(),
         }
     }
 }
 
 fn check_unchanged(source: &File, path: &Path) -> io::Result<()> {
-    let now = File::of(path, &fs::symlink_metadata(path)?);
+    let now = File::of(path.into(), &fs::symlink_metadata(path)?);
     let is_same = (now.inode, now.size, now.modified_ns) == (source.inode, source.size, source.modified_ns);
     if is_same { Ok(()) } else { Err(io::Error::other("it was changed while it was being converted")) }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -57,10 +57,10 @@ pub fn restore(
     destination: &Destination,
     on_placed: &(dyn Fn() + Sync),
 ) -> Result<Result<Made, Vec<Finding>>> {
-    let targets: BTreeMap<Digest, &Path> = plan
+    let targets: BTreeMap<Digest, PathBuf> = plan
         .placements
         .iter()
-        .flat_map(|placement| placement.targets.iter().map(|target| (placement.digest, target.as_path())))
+        .flat_map(|it| it.targets.iter().map(|target| (it.digest, target.path_in(&plan.root))))
         .collect();
     let budget = Budget::new(MEMORY);
     let mut outcome = Outcome::default();
@@ -69,7 +69,7 @@ pub fn restore(
     let mut findings = Vec::new();
     for round in restoration.bill.rounds().map_err(anyhow::Error::msg)? {
         let wanted: Vec<(&package::Restored, &Path)> =
-            round.into_iter().filter_map(|it| Some((it, *targets.get(&it.digest)?))).collect();
+            round.into_iter().filter_map(|it| Some((it, targets.get(&it.digest)?.as_path()))).collect();
         let one = |(restored, target): &(&package::Restored, &Path)| {
             let task = Task { restored, target, restoration, destination, made: &made };
             task.run(&budget).inspect(|_| on_placed())
@@ -181,10 +181,11 @@ impl Task<'_> {
         let bad = bases.iter().filter_map(|(digest, file)| {
             match hash::digest_of(file, digest.algorithm(), &|_| {}) {
                 Ok((found, _)) if found == *digest => None,
-                Ok((found, _)) => {
-                    Some(Finding { kind: Kind::MissingBase, ..finding::corrupt(&file.path, *digest, found) })
-                }
-                Err(error) => Some(finding::unreadable(&file.path, &error).of(*digest)),
+                Ok((found, _)) => Some(Finding {
+                    kind: Kind::MissingBase,
+                    ..finding::corrupt(&file.path(), *digest, found)
+                }),
+                Err(error) => Some(finding::unreadable(&file.path(), &error).of(*digest)),
             }
         });
         let bad: Vec<_> = bad.collect();

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::{Entry, Layout, Scan, oci};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Image};
 use crate::digest::{Algorithm, Digest};
 use crate::disk::{self, Look};
 use crate::finding::{Finding, Kind};
@@ -86,9 +86,9 @@ impl Layout for Archive {
         Vec::new() // archives are read, never written
     }
 
-    fn standing(&self, _root: &Path, catalog: &Catalog) -> Vec<(Reference, Vec<Entry>)> {
+    fn standing(&self, _root: &Path, _catalog: &Catalog, _name: &Reference, _image: &Image) -> Vec<Entry> {
         // What an image stands on lies in the archive, and was looked at there.
-        catalog.images.keys().map(|reference| (reference.clone(), Vec::new())).collect()
+        Vec::new()
     }
 
     fn lint(&self, _root: &Path, _catalog: &Catalog) -> Vec<Finding> {

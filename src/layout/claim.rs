@@ -1,9 +1,9 @@
 //! Files that claim to hold content: looked at, and, where they are manifests, read and held to their claim.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::digest::{Algorithm, Digest};
-use crate::disk::{self, File, Look};
+use crate::disk::{self, File, Folder, Look, Place};
 use crate::finding::{self, Finding, Kind};
 use crate::manifest::{self, MAX_MANIFEST_BYTES, Manifest};
 
@@ -12,13 +12,27 @@ use crate::manifest::{self, MAX_MANIFEST_BYTES, Manifest};
 /// # Errors
 /// A finding, when there is something that cannot be a blob.
 pub(super) fn file(path: &Path, digest: Digest) -> Result<Option<File>, Finding> {
-    let not_a_file = |what| Err(Finding::at(Kind::NotAFile, path).of(digest).found(what));
-    match disk::look(path) {
+    judge(disk::look(path), || path.to_owned(), digest)
+}
+
+/// As [`file`], of a file in a folder that is held open.
+pub(super) fn file_in(folder: &Folder, place: Place, digest: Digest) -> Result<Option<File>, Finding> {
+    let path = place.clone();
+    judge(folder.look(place).map_err(Into::into), || path.path(), digest)
+}
+
+fn judge(
+    look: anyhow::Result<Look>,
+    path: impl Fn() -> PathBuf,
+    digest: Digest,
+) -> Result<Option<File>, Finding> {
+    let not_a_file = |what| Err(Finding::at(Kind::NotAFile, path()).of(digest).found(what));
+    match look {
         Ok(Look::File(file)) => Ok(Some(file)),
         Ok(Look::Missing) => Ok(None),
         Ok(Look::Folder) => not_a_file("a folder"),
         Ok(Look::Other(what)) => not_a_file(what),
-        Err(error) => Err(Finding::at(Kind::Unreadable, path).of(digest).found(format_args!("{error:#}"))),
+        Err(error) => Err(Finding::at(Kind::Unreadable, path()).of(digest).found(format_args!("{error:#}"))),
     }
 }
 
@@ -68,10 +82,10 @@ pub(super) fn hold_to(path: &Path, bytes: &[u8], digest: Digest) -> Result<Manif
 
 /// As [`manifest`], of content that lies within another file.
 pub(super) fn manifest_in(file: &File, digest: Digest) -> Result<Manifest, Finding> {
-    let unreadable = |error| finding::unreadable(&file.path, &error).of(digest);
+    let unreadable = |error| finding::unreadable(&file.path(), &error).of(digest);
     let bytes = file.read_small(MAX_MANIFEST_BYTES).map_err(unreadable)?;
-    let Some(bytes) = bytes else { return Err(too_long(&file.path).of(digest)) };
-    hold_to(&file.path, &bytes, digest)
+    let Some(bytes) = bytes else { return Err(too_long(&file.path()).of(digest)) };
+    hold_to(&file.path(), &bytes, digest)
 }
 
 /// What to say of a folder below `root` that cannot be walked.

@@ -20,15 +20,18 @@ mod name;
 mod walk;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
-use rayon::prelude::*;
 
-use super::{Content, Entry, Layout, Scan, Stage, blob_content, in_order};
+use super::entry::gathered;
+use super::{Content, Entry, Layout, Names, Scan, Stage, blob_content, in_order};
 use crate::catalog::{Catalog, Image, gather};
 use crate::digest::{Algorithm, Digest};
+use crate::disk::Place;
 use crate::finding::{Finding, Kind};
 use crate::reference::Reference;
+use crate::work;
 
 const MANIFEST: &str = "manifest.json";
 const VERSION: &str = "version";
@@ -55,11 +58,12 @@ impl Layout for Dir {
 
     fn scan(&self, root: &Path) -> Result<Scan> {
         let walk::Walk { folders, mut findings } = walk::image_folders(root);
-        let read: Vec<_> = folders.par_iter().map(|path| folder::read(root, path)).collect();
         let mut catalog = Catalog::default();
         let mut named = Vec::new();
         let mut held = Vec::new();
-        for folder in read {
+        let mut files = Vec::new();
+        let read = |path: &PathBuf| folder::read(root, path);
+        work::some_at_a_time(&folders, read, |folder| {
             findings.extend(folder.findings);
             if let Some((_, image)) = &folder.image {
                 held.push((
@@ -68,12 +72,11 @@ impl Layout for Dir {
                 ));
             }
             catalog.manifests.extend(folder.manifests);
-            for (digest, file) in folder.files {
-                catalog.add_file(digest, file);
-            }
+            files.extend(folder.files);
             catalog.inline.extend(folder.payloads);
             named.extend(folder.image);
-        }
+        });
+        catalog.add_files(files);
         catalog.keep_inline();
         let (images, conflicts) = gather(named);
         catalog.images = images;
@@ -87,20 +90,18 @@ impl Layout for Dir {
     }
 
     fn entries(&self, catalog: &Catalog) -> Vec<Entry> {
-        let entries = catalog.images.par_iter().flat_map_iter(|(reference, image)| {
-            let folder = PathBuf::from(reference.to_string());
+        let images: Vec<_> = catalog.images.iter().collect();
+        let entries = gathered(&images, |(reference, image)| {
+            let folder = Path::new(&reference.to_string()).into();
             image_entries(catalog, reference, image, &folder, &|digest| blob_name(&digest))
         });
-        in_order(entries.collect())
+        in_order(entries)
     }
 
-    fn standing(&self, root: &Path, catalog: &Catalog) -> Vec<(Reference, Vec<Entry>)> {
-        let images = catalog.images.par_iter().map(|(reference, image)| {
-            let folder = image.origin.strip_prefix(root).unwrap_or(&image.origin);
-            let name = |digest| spelled_in(catalog, &image.origin, digest);
-            (reference.clone(), image_entries(catalog, reference, image, folder, &name))
-        });
-        images.collect()
+    fn standing(&self, root: &Path, catalog: &Catalog, name: &Reference, image: &Image) -> Vec<Entry> {
+        let folder = image.origin.strip_prefix(root).unwrap_or(&image.origin).into();
+        let spelled = |digest| spelled_in(catalog, &image.origin, digest);
+        image_entries(catalog, name, image, &folder, &spelled)
     }
 
     fn lint(&self, root: &Path, catalog: &Catalog) -> Vec<Finding> {
@@ -127,24 +128,25 @@ fn image_entries(
     catalog: &Catalog,
     reference: &Reference,
     image: &Image,
-    folder: &Path,
+    folder: &Arc<Path>,
     name: &dyn Fn(Digest) -> String,
 ) -> Vec<Entry> {
+    let place = |name: &str| Place::new(folder.clone(), name);
     let closure = catalog.closure(image.digest);
     let mut entries = Vec::with_capacity(closure.blobs.len() + closure.manifests.len() + 1);
     for digest in closure.blobs.keys() {
-        entries.push(Entry::new(Stage::Content, folder.join(name(*digest)), blob_content(catalog, *digest)));
+        entries.push(Entry::new(Stage::Content, place(&name(*digest)), blob_content(catalog, *digest)));
     }
     for (digest, _) in closure.manifests.iter().filter(|(digest, _)| *digest != image.digest) {
-        let path = folder.join(format!("{}.{MANIFEST}", name(*digest)));
-        entries.push(Entry::new(Stage::Content, path, Content::Manifest(*digest)));
+        let child = place(&format!("{}.{MANIFEST}", name(*digest)));
+        entries.push(Entry::new(Stage::Content, child, Content::Manifest(*digest)));
     }
     let manifest = Content::Manifest(image.digest);
-    entries.push(Entry::new(Stage::Name, folder.join(MANIFEST), manifest).naming(reference));
+    entries.push(Entry::new(Stage::Name, place(MANIFEST), manifest).naming(Names::One(reference.clone())));
     let children = closure.manifests.iter().map(|(digest, _)| digest);
     let is_sha256 = |digest: &Digest| digest.algorithm() == Algorithm::Sha256 || *digest == image.digest;
     let version = if closure.blobs.keys().chain(children).all(is_sha256) { VERSION_1_1 } else { VERSION_1_2 };
-    entries.push(Entry::new(Stage::Marker, folder.join(VERSION), Content::Text(version.into())));
+    entries.push(Entry::new(Stage::Marker, place(VERSION), Content::Text(version.into())));
     entries
 }
 
@@ -179,11 +181,10 @@ fn blob_name(digest: &Digest) -> String {
 
 /// How a folder that is there spells a digest: older skopeo leaves the algorithm away.
 fn spelled_in(catalog: &Catalog, folder: &Path, digest: Digest) -> String {
-    let files = catalog.blobs.get(&digest).map(|blob| blob.files.as_slice()).unwrap_or_default();
-    let own = files.iter().find(|file| file.path.parent() == Some(folder));
-    let name = own.and_then(|file| file.path.file_name()?.to_str());
-    let name = name.filter(|name| *name != MANIFEST).map(|name| name.trim_end_matches(".manifest.json"));
-    name.map_or_else(|| blob_name(&digest), ToOwned::to_owned)
+    let own = catalog.files_of(&digest).iter().find(|file| &**file.place.folder() == folder);
+    let path = own.map(|file| file.place.path_in_folder());
+    let name = path.as_deref().and_then(Path::to_str).filter(|name| *name != MANIFEST);
+    name.map_or_else(|| blob_name(&digest), |name| name.trim_end_matches(".manifest.json").to_owned())
 }
 
 /// Reads a file's name as a blob's digest: `<hex>`, or `<algorithm>-<hex>` as newer skopeo writes for anything

@@ -1,13 +1,16 @@
 //! Entries: the files and folders that a layout consists of, and the order in which they may appear.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::catalog::Catalog;
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
+use crate::disk::Place;
 use crate::reference::Reference;
+use crate::work;
 
 /// A file or folder that should exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,13 +18,35 @@ pub struct Entry {
     /// When it may appear.
     pub stage: Stage,
     /// Where, below the layout's root.
-    pub path: PathBuf,
+    pub place: Place,
     /// What it holds.
     pub content: Content,
+    /// What a person sees of it; nothing of most entries.
+    visible: Option<Box<Visible>>,
+}
+
+/// What a person sees of an entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Visible {
     /// The images that appear with it.
-    pub names: Names,
+    names: Names,
     /// The folder above it that has to appear whole, with all its entries, if it is new.
-    pub whole: Option<PathBuf>,
+    whole: Option<Arc<Path>>,
+}
+
+/// Folders in which content or links lie under the digests that name them, one for each algorithm.
+pub(super) struct ByDigest([Arc<Path>; Algorithm::ALL.len()]);
+
+impl ByDigest {
+    /// Those in a folder.
+    pub(super) fn below(folder: &Path) -> Self {
+        Self(Algorithm::ALL.map(|algorithm| folder.join(algorithm.name()).into()))
+    }
+
+    /// The place that a digest names.
+    pub(super) fn place(&self, digest: &Digest) -> Place {
+        Place::new(self.0[digest.algorithm() as usize].clone(), digest.hex())
+    }
 }
 
 /// The order in which entries may appear: content before names, so that whoever looks, at any moment, finds
@@ -73,9 +98,10 @@ impl Content {
 }
 
 /// The images that appear with an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Names {
     /// None.
+    #[default]
     Nothing,
     /// This one; what happens to it shows in what lies in the entry's place.
     One(Reference),
@@ -108,16 +134,32 @@ impl Names {
 }
 
 impl Entry {
-    pub(super) fn new(stage: Stage, path: impl Into<PathBuf>, content: Content) -> Self {
-        Self { stage, path: path.into(), content, names: Names::Nothing, whole: None }
+    /// One that no person sees.
+    #[must_use]
+    pub fn new(stage: Stage, place: impl Into<Place>, content: Content) -> Self {
+        Self { stage, place: place.into(), content, visible: None }
     }
 
-    pub(super) fn naming(self, image: &Reference) -> Self {
-        Self { names: Names::One(image.clone()), ..self }
+    /// The images that appear with it.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        self.visible.as_ref().map_or(&Names::Nothing, |visible| &visible.names)
     }
 
-    pub(super) fn within(self, whole: impl Into<PathBuf>) -> Self {
-        Self { whole: Some(whole.into()), ..self }
+    /// The folder above it that has to appear whole, with all its entries, if it is new.
+    #[must_use]
+    pub fn whole(&self) -> Option<&Path> {
+        self.visible.as_ref()?.whole.as_deref()
+    }
+
+    pub(super) fn naming(mut self, names: Names) -> Self {
+        self.visible.get_or_insert_default().names = names;
+        self
+    }
+
+    pub(super) fn within(mut self, whole: &Arc<Path>) -> Self {
+        self.visible.get_or_insert_default().whole = Some(whole.clone());
+        self
     }
 }
 
@@ -127,10 +169,18 @@ pub(super) fn blob_content(catalog: &Catalog, digest: Digest) -> Content {
     if is_inline { Content::Inline(digest) } else { Content::Blob(digest) }
 }
 
+/// The entries of many things.
+pub(super) fn gathered<T: Sync>(things: &[T], entries: impl Fn(&T) -> Vec<Entry> + Sync) -> Vec<Entry> {
+    let mut all = Vec::new();
+    work::some_at_a_time(things, entries, |entries| all.extend(entries));
+    all.shrink_to_fit();
+    all
+}
+
 /// Sorts entries into the order in which they may appear, and drops those that were asked for twice; of content
 /// that is a manifest here and a blob there, the manifest stays, for it must not be shared.
 pub(super) fn in_order(mut entries: Vec<Entry>) -> Vec<Entry> {
-    entries.sort_unstable_by(|a, b| (a.stage, &a.path, &a.content).cmp(&(b.stage, &b.path, &b.content)));
-    entries.dedup_by(|a, b| a.path == b.path);
+    entries.sort_unstable_by(|a, b| (a.stage, &a.place, &a.content).cmp(&(b.stage, &b.place, &b.content)));
+    entries.dedup_by(|a, b| a.place == b.place);
     entries
 }

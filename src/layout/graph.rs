@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Catalog, Image};
+use crate::catalog::{Catalog, Image, Past};
 use crate::digest::Digest;
 use crate::manifest::{Descriptor, Kind, Manifest, Need, Platform};
 use crate::platforms::{platforms, platforms_of_manifests};
@@ -129,7 +129,7 @@ pub(in crate::layout) fn catalog(
     };
     let describe = |digest: &Digest| {
         Ok::<_, String>(Descriptor {
-            media_type: "".into(),
+            is_plain_layer: false,
             digest: *digest,
             size: Some(size(digest)?),
             platform: None,
@@ -161,7 +161,7 @@ pub(in crate::layout) fn catalog(
         if !known.contains(digest) {
             return Err(format!("{name} is {digest}, which is not described"));
         }
-        let image = Image { digest: *digest, history: BTreeSet::new(), origin: origin.to_owned() };
+        let image = Image { digest: *digest, history: Past::new(), origin: origin.to_owned() };
         if catalog.images.insert(name.clone(), image).is_some() {
             return Err(format!("{name} is there twice"));
         }

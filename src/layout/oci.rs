@@ -22,8 +22,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use rayon::prelude::*;
 
+use super::entry::{ByDigest, gathered};
 use super::{Content, Entry, Layout, Names, Scan, Stage, blob_content, in_order};
-use crate::catalog::{Catalog, Closure, refuse};
+use crate::catalog::{Catalog, Closure, Image, refuse};
 use crate::digest::Digest;
 use crate::disk::{self, Look};
 use crate::finding::Finding;
@@ -45,11 +46,6 @@ const MAX_INDEX_BYTES: u64 = 64 << 20;
 pub struct Oci {
     /// What the annotation is given that most programs choose images by.
     pub ref_name: RefName,
-}
-
-/// The file that holds a blob, below the layout's folder.
-fn blob_path(digest: &Digest) -> String {
-    format!("{BLOBS}/{}/{}", digest.algorithm().name(), digest.hex())
 }
 
 impl Layout for Oci {
@@ -94,13 +90,11 @@ impl Layout for Oci {
         Ok(self.lay_out(catalog, standing_index(root)?, &read::own_name(root)))
     }
 
-    fn standing(&self, root: &Path, catalog: &Catalog) -> Vec<(Reference, Vec<Entry>)> {
-        let images = catalog.images.par_iter().map(|(reference, image)| {
-            let folder = image.origin.parent().unwrap_or(root);
-            let folder = folder.strip_prefix(root).unwrap_or(folder);
-            (reference.clone(), content_entries(catalog, image.digest, folder).collect())
-        });
-        images.collect()
+    fn standing(&self, root: &Path, catalog: &Catalog, _name: &Reference, image: &Image) -> Vec<Entry> {
+        let folder = image.origin.parent().unwrap_or(root);
+        let folder = folder.strip_prefix(root).unwrap_or(folder);
+        let blobs = ByDigest::below(&folder.join(BLOBS));
+        content_entries(catalog, image.digest, &blobs).collect()
     }
 
     fn lint(&self, root: &Path, catalog: &Catalog) -> Vec<Finding> {
@@ -124,30 +118,29 @@ impl Oci {
         let mut digests: Vec<Digest> = catalog.images.values().map(|image| image.digest).collect();
         digests.sort_unstable();
         digests.dedup();
-        let content =
-            digests.par_iter().flat_map_iter(|digest| content_entries(catalog, *digest, Path::new("")));
-        let mut entries: Vec<Entry> = content.collect();
+        let blobs = ByDigest::below(Path::new(BLOBS));
+        let mut entries = gathered(&digests, |digest| content_entries(catalog, *digest, &blobs).collect());
         // Last, so that what an interrupted run leaves is no layout without a list.
         entries.push(Entry::new(Stage::Marker, VERSION_FILE, Content::Text(VERSION_1_0_0.into())));
         let changes = index.take_in(catalog, self.ref_name, fallback);
         let list = Entry::new(Stage::Name, INDEX, Content::Text(index.to_json().into()));
-        entries.push(Entry { names: Names::Listed(changes), ..list });
+        entries.push(list.naming(Names::Listed(changes)));
         in_order(entries)
     }
 }
 
-/// The blobs and manifests that an image needs, in the layout at `folder`.
+/// The blobs and manifests that an image needs, in the folders of its layout.
 fn content_entries<'c>(
     catalog: &'c Catalog,
     image: Digest,
-    folder: &'c Path,
+    folders: &'c ByDigest,
 ) -> impl Iterator<Item = Entry> + use<'c> {
     let Closure { manifests, blobs, .. } = catalog.closure(image);
     let blobs = blobs.into_keys().map(|digest| (digest, blob_content(catalog, digest)));
     let manifests = manifests.into_iter().map(|(digest, _)| (digest, Content::Manifest(digest)));
     blobs
         .chain(manifests)
-        .map(|(digest, content)| Entry::new(Stage::Content, folder.join(blob_path(&digest)), content))
+        .map(|(digest, content)| Entry::new(Stage::Content, folders.place(&digest), content))
 }
 
 /// Refuses images of several repositories where their tags alone have to tell them apart.

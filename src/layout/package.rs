@@ -21,7 +21,7 @@ pub use bill::{Bill, Carried, Form, Restored, SCHEMA, Totals};
 pub use passing::Passing;
 
 use super::{Entry, Layout, Scan, claim};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Image};
 use crate::digest::{Algorithm, Digest};
 use crate::disk::{self, Extent, File, Look, Part};
 use crate::finding::{self, Finding, Kind};
@@ -87,9 +87,9 @@ impl Layout for Package {
         Vec::new() // a package is written as a stream, not as a tree
     }
 
-    fn standing(&self, _root: &Path, catalog: &Catalog) -> Vec<(Reference, Vec<Entry>)> {
+    fn standing(&self, _root: &Path, _catalog: &Catalog, _name: &Reference, _image: &Image) -> Vec<Entry> {
         // What an image stands on lies in the package, whose skeleton was checked, or is relied on.
-        catalog.images.keys().map(|reference| (reference.clone(), Vec::new())).collect()
+        Vec::new()
     }
 
     fn lint(&self, root: &Path, _catalog: &Catalog) -> Vec<Finding> {
@@ -117,8 +117,8 @@ fn bad_deltas(root: &Path) -> Vec<Finding> {
     let deltas: Vec<_> = package.deltas.iter().collect();
     let check = |(delta, file): &(&Digest, &File)| match hash::digest_of(file, delta.algorithm(), &|_| {}) {
         Ok((found, _)) if found == **delta => None,
-        Ok((found, _)) => Some(damaged(&file.path, found).expected(delta)),
-        Err(error) => Some(finding::unreadable(&file.path, &error)),
+        Ok((found, _)) => Some(damaged(&file.path(), found).expected(delta)),
+        Err(error) => Some(finding::unreadable(&file.path(), &error)),
     };
     let checked = work::largest_first(&deltas, |(_, file)| file.size, check);
     let restored = |delta: &Digest| package.bill.restores.iter().find(|it| it.delta.digest == *delta);

@@ -25,20 +25,26 @@ mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
 use anyhow::Result;
 pub use holdings::{Folder, Held, Holding, Holdings, Part};
-use rayon::prelude::*;
 
-use super::{Content, Entry, Layout, Scan, Stage, blob_content, in_order, manifests};
+use super::entry::{ByDigest, gathered};
+use super::{Content, Entry, Layout, Names, Scan, Stage, blob_content, in_order, manifests};
 use crate::catalog::{Catalog, Closure, Image};
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
+use crate::disk::{Below, Place};
 use crate::finding::Finding;
 use crate::reference::{Identifier, Reference, Repository};
 
 const BLOBS: &str = "blobs";
 /// The folder of all repositories, below the root.
 pub const REPOSITORIES: &str = "repositories";
+/// Below a repository: what it may serve.
+const LAYERS: &str = "_layers";
+/// Below a repository: its tags.
+const TAGS: &str = "_manifests/tags";
 
 /// Registry storage.
 pub struct Registry;
@@ -63,17 +69,25 @@ fn existing_root(path: &Path) -> Option<PathBuf> {
     })
 }
 
+/// The folders of blobs whose hex digits begin with the same two, by these and by algorithm.
+static PREFIXES: LazyLock<Vec<Arc<Path>>> = LazyLock::new(|| {
+    let prefixes = Algorithm::ALL.into_iter().flat_map(|algorithm| {
+        (0..=u8::MAX).map(move |first| format!("{BLOBS}/{}/{first:02x}", algorithm.name()))
+    });
+    prefixes.map(|folder| Path::new(&folder).into()).collect()
+});
+
 /// The file that holds a blob, below the root.
-fn data_path(digest: &Digest) -> String {
-    let hex = digest.hex();
-    format!("{BLOBS}/{}/{}/{hex}/data", digest.algorithm().name(), &hex[..2])
+fn data_place(digest: &Digest) -> Place {
+    let prefix = digest.algorithm() as usize * 256 + usize::from(digest.bytes()[0]);
+    Place::new(PREFIXES[prefix].clone(), digest.hex()).with(Below::Data)
 }
 
 impl Registry {
     /// Where a blob lies in storage at `root`.
     #[must_use]
     pub fn blob(root: &Path, digest: &Digest) -> PathBuf {
-        root.join(data_path(digest))
+        data_place(digest).path_in(root)
     }
 }
 
@@ -110,20 +124,17 @@ impl Layout for Registry {
             by_repository.entry(&reference.repository).or_default().push((reference, image));
         }
         let nothing = BTreeMap::new();
-        let images = by_repository.par_iter().flat_map_iter(|(repository, images)| {
-            repository_entries(
-                catalog,
-                repository,
-                images,
-                catalog.grants.get(repository).unwrap_or(&nothing),
-            )
+        let by_repository: Vec<_> = by_repository.into_iter().collect();
+        let mut entries = gathered(&by_repository, |(repository, images)| {
+            let grants = catalog.grants.get(*repository).unwrap_or(&nothing);
+            repository_entries(catalog, repository, images, grants)
         });
-        let mut entries: Vec<Entry> = images.collect();
         for (repository, grants) in &catalog.grants {
-            let folder = format!("{REPOSITORIES}/{repository}/_layers");
-            entries.push(Entry::new(Stage::Content, &folder, Content::Folder));
+            let folder = folder_of(repository).join(LAYERS);
+            let layers = ByDigest::below(&folder);
+            entries.push(Entry::new(Stage::Content, &*folder, Content::Folder));
             for (name, target) in grants {
-                entries.push(grant(repository, name, *target));
+                entries.push(grant(&layers, name, *target));
                 entries.push(blob(*target));
             }
         }
@@ -131,18 +142,15 @@ impl Layout for Registry {
         in_order(entries)
     }
 
-    fn standing(&self, _root: &Path, catalog: &Catalog) -> Vec<(Reference, Vec<Entry>)> {
+    fn standing(&self, _root: &Path, catalog: &Catalog, name: &Reference, image: &Image) -> Vec<Entry> {
+        let repository = &name.repository;
         let nothing = BTreeMap::new();
-        let images = catalog.images.par_iter().map(|(reference, image)| {
-            let repository = &reference.repository;
-            let grants = catalog.grants.get(repository).unwrap_or(&nothing);
-            let mut entries = repository_entries(catalog, repository, &[(reference, image)], grants);
-            // A registry itself makes `tags` only with the first tag.
-            let tags = Path::new(REPOSITORIES).join(repository.as_str()).join("_manifests/tags");
-            entries.retain(|entry| entry.path != tags);
-            (reference.clone(), entries)
-        });
-        images.collect()
+        let grants = catalog.grants.get(repository).unwrap_or(&nothing);
+        let mut entries = repository_entries(catalog, repository, &[(name, image)], grants);
+        // A registry itself makes `tags` only with the first tag.
+        let tags = Place::from(&*folder_of(repository).join(TAGS));
+        entries.retain(|entry| entry.place != tags);
+        entries
     }
 
     fn lint(&self, root: &Path, catalog: &Catalog) -> Vec<Finding> {
@@ -153,7 +161,7 @@ impl Layout for Registry {
         let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
         let [BLOBS, algorithm, _, hex, "data"] = parts[..] else { return None };
         let digest: Digest = format!("{algorithm}:{hex}").parse().ok()?;
-        (Path::new(&data_path(&digest)) == path).then_some(digest)
+        (data_place(&digest).path() == path).then_some(digest)
     }
 
     fn with_host(&self, reference: &Reference) -> Option<Reference> {
@@ -169,10 +177,12 @@ fn repository_entries(
     images: &[(&Reference, &Image)],
     grants: &BTreeMap<Digest, Digest>,
 ) -> Vec<Entry> {
-    let folder = format!("{REPOSITORIES}/{repository}");
+    let folder = folder_of(repository);
+    let layers = ByDigest::below(&folder.join(LAYERS));
+    let revisions = ByDigest::below(&folder.join("_manifests/revisions"));
     let mut entries = vec![
-        Entry::new(Stage::Content, format!("{folder}/_layers"), Content::Folder),
-        Entry::new(Stage::Content, format!("{folder}/_manifests/tags"), Content::Folder),
+        Entry::new(Stage::Content, &*folder.join(LAYERS), Content::Folder),
+        Entry::new(Stage::Content, &*folder.join(TAGS), Content::Folder),
     ];
     // Images of one repository share most of what they need: what was written once is not written again.
     let mut granted = BTreeSet::new();
@@ -182,41 +192,43 @@ fn repository_entries(
         for name in blobs.keys().filter(|digest| granted.insert(**digest)) {
             // A blob that was uploaded under another algorithm lies under the digest that its link holds.
             let target = grants.get(name).copied().unwrap_or(*name);
-            entries.push(grant(repository, name, target));
-            entries.push(Entry { content: blob_content(catalog, target), ..blob(target) });
+            entries.push(grant(&layers, name, target));
+            entries.push(Entry::new(Stage::Content, data_place(&target), blob_content(catalog, target)));
         }
         for (digest, height) in manifests.into_iter().filter(|(digest, _)| revised.insert(*digest)) {
-            let path = format!("{folder}/_manifests/revisions/{}/link", path_of(&digest));
-            let revision = Entry::new(Stage::Revision(height), path, Content::Link(digest));
-            entries.push(Entry { content: Content::Manifest(digest), ..blob(digest) });
+            let place = revisions.place(&digest).with(Below::Link);
+            let revision = Entry::new(Stage::Revision(height), place, Content::Link(digest));
+            entries.push(Entry::new(Stage::Content, data_place(&digest), Content::Manifest(digest)));
             entries.push(match reference.identifier {
-                Identifier::Digest(named) if named == digest => revision.naming(reference),
+                Identifier::Digest(named) if named == digest => {
+                    revision.naming(Names::One(reference.clone()))
+                }
                 _ => revision,
             });
         }
         if let Identifier::Tag(tag) = &reference.identifier {
-            let folder = format!("{folder}/_manifests/tags/{tag}");
+            let folder: Arc<Path> = folder.join(TAGS).join(tag.as_str()).into();
+            let index = ByDigest::below(&folder.join("index"));
             for digest in image.history.iter().chain([&image.digest]) {
-                let path = format!("{folder}/index/{}/link", path_of(digest));
-                entries.push(Entry::new(Stage::History, path, Content::Link(*digest)).within(&folder));
+                let place = index.place(digest).with(Below::Link);
+                entries.push(Entry::new(Stage::History, place, Content::Link(*digest)).within(&folder));
             }
-            let current =
-                Entry::new(Stage::Name, format!("{folder}/current/link"), Content::Link(image.digest));
-            entries.push(current.naming(reference).within(&folder));
+            let current = Place::new(folder.clone(), "current").with(Below::Link);
+            let current = Entry::new(Stage::Name, current, Content::Link(image.digest));
+            entries.push(current.naming(Names::One(reference.clone())).within(&folder));
         }
     }
     entries
 }
 
+fn folder_of(repository: &Repository) -> PathBuf {
+    Path::new(REPOSITORIES).join(repository.as_str())
+}
+
 fn blob(digest: Digest) -> Entry {
-    Entry::new(Stage::Content, data_path(&digest), Content::Blob(digest))
+    Entry::new(Stage::Content, data_place(&digest), Content::Blob(digest))
 }
 
-fn grant(repository: &Repository, name: &Digest, target: Digest) -> Entry {
-    let path = format!("{REPOSITORIES}/{repository}/_layers/{}/link", path_of(name));
-    Entry::new(Stage::Grant, path, Content::Link(target))
-}
-
-fn path_of(digest: &Digest) -> String {
-    format!("{}/{}", digest.algorithm().name(), digest.hex())
+fn grant(layers: &ByDigest, name: &Digest, target: Digest) -> Entry {
+    Entry::new(Stage::Grant, layers.place(name).with(Below::Link), Content::Link(target))
 }

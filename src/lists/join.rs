@@ -1,11 +1,11 @@
 //! One list of several images that have one name: those of one platform each, and lists of some.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::Remade;
-use crate::catalog::{Catalog, Image};
+use crate::catalog::{Catalog, Image, Past};
 use crate::digest::Digest;
 use crate::finding::{Finding, Kind};
 use crate::manifest;
@@ -48,7 +48,7 @@ pub fn join(
         Box::new(Finding::at(Kind::InvalidManifest, &images[0].origin).found(error).breaks(name))
     };
     let to = catalog.add_made_up(document.to_string().into_bytes()).map_err(invalid)?;
-    let image = Image { digest: to, history: BTreeSet::new(), origin: images[0].origin.clone() };
+    let image = Image { digest: to, history: Past::new(), origin: images[0].origin.clone() };
     let from = images.iter().map(|image| image.digest).collect();
     Ok((image, Remade { image: name.clone(), from, to }))
 }

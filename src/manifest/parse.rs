@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 
 use super::signed::{self, Signature};
-use super::{Descriptor, Kind, Manifest, Need, Platform, json};
+use super::{Descriptor, Kind, Manifest, Need, PLAIN_LAYER, Platform, json};
 use crate::digest::Digest;
 
 /// Why bytes are not a manifest that can be carried.
@@ -97,11 +97,12 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, InvalidManifest> {
     let config = document.config.map(Edge::describe).transpose()?;
     let mut layers = describe(document.layers)?;
     let mut manifests = Vec::new();
-    for listed in describe(document.manifests)? {
+    for listed in document.manifests.unwrap_or_default() {
+        let media_type = listed.media_type.as_deref().unwrap_or_default();
         // A docker list can hold nothing but manifests; an OCI index says of each entry what it is.
-        let is_manifest = kind == Kind::DockerList
-            || listed.media_type.is_empty()
-            || Kind::of_media_type(&listed.media_type).is_some();
+        let is_manifest =
+            kind == Kind::DockerList || media_type.is_empty() || Kind::of_media_type(media_type).is_some();
+        let listed = listed.describe()?;
         if is_manifest { manifests.push(listed) } else { layers.push(listed) }
     }
     let mut size = bytes.len() as u64;
@@ -114,7 +115,13 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, InvalidManifest> {
 }
 
 fn describe(edges: Option<Vec<Edge>>) -> Result<Vec<Descriptor>, InvalidManifest> {
-    edges.unwrap_or_default().into_iter().map(Edge::describe).collect()
+    let edges = edges.unwrap_or_default();
+    // In a list of their own: in the place of what was read they would keep its room.
+    let mut described = Vec::with_capacity(edges.len());
+    for edge in edges {
+        described.push(edge.describe()?);
+    }
+    Ok(described)
 }
 
 fn digest(text: &str) -> Result<Digest, InvalidManifest> {
@@ -197,11 +204,11 @@ impl Edge {
         Ok(Descriptor {
             digest,
             size: Some(self.size),
-            platform: self.platform,
+            platform: self.platform.map(Box::new),
             about: self.annotations.and_then(|it| it.about?.parse().ok()).map(Box::new),
             need: if may_be_foreign && has_urls { Need::Foreign } else { Need::Required },
             data: data.filter(is_true).map(Vec::into_boxed_slice),
-            media_type: media_type.into(),
+            is_plain_layer: media_type == PLAIN_LAYER,
         })
     }
 }
@@ -221,7 +228,7 @@ fn fs_layers(layers: &[FsLayer], history: &[Step]) -> Result<Vec<Descriptor>, In
             _ => false,
         };
         Ok(Descriptor {
-            media_type: "application/vnd.docker.container.image.rootfs.diff+x-gtar".into(),
+            is_plain_layer: false,
             digest: digest(&layer.digest)?,
             size: None,
             platform: None,

@@ -200,7 +200,7 @@ impl Maker<'_> {
     ) -> Result<Result<Restored, Why>> {
         let made = budget.with(memory(making.level), || make(*digest, file, making));
         (self.on_bytes)(file.size);
-        let delta = match made.with_context(|| format!("cannot make a delta of {}", shown(&file.path)))? {
+        let delta = match made.with_context(|| format!("cannot make a delta of {}", shown(&file.path())))? {
             Made::Whole(why) => return Ok(Err(why)),
             Made::Delta(delta) => delta,
         };

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::{History, Wanted};
-use crate::catalog::{Catalog, Image};
+use crate::catalog::{Catalog, Image, Past};
 use crate::digest::Digest;
 use crate::finding::{Finding, Kind};
 use crate::layout::registry::{Holding, Holdings, Part};
@@ -26,7 +26,7 @@ pub(super) fn name_all(catalog: &mut Catalog, holdings: &Holdings) {
     for Holding { part, path, .. } in &holdings.holdings {
         let Part::Revision(repository, digest) = part else { continue };
         if catalog.manifests.contains_key(digest) {
-            let image = || Image { digest: *digest, history: BTreeSet::new(), origin: path.clone() };
+            let image = || Image { digest: *digest, history: Past::new(), origin: path.clone() };
             catalog.images.entry(untagged(repository, *digest)).or_insert_with(image);
         }
     }

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::doubt::{Doubt, doubt, images_in_doubt};
 use super::{History, Plan, Removal, Wanted, keep};
-use crate::catalog::{Catalog, Image};
+use crate::catalog::{Catalog, Image, Past};
 use crate::digest::Digest;
 use crate::disk::Inode;
 use crate::finding::Finding;
@@ -132,7 +132,7 @@ impl Stay {
         let mut images: BTreeMap<Reference, Image> = BTreeMap::new();
         for name in kept {
             let Some(image) = catalog.images.get(name) else { continue };
-            let past = if history == History::Whole { image.history.clone() } else { BTreeSet::new() };
+            let past = if history == History::Whole { image.history.clone() } else { Past::new() };
             images.insert(name.clone(), Image { history: past, ..image.clone() });
         }
         let mut needed: HashMap<&Repository, HashSet<Digest>> = HashMap::new();
@@ -155,7 +155,7 @@ impl Stay {
         let entries = Registry.entries(catalog);
         (catalog.images, catalog.grants) = (all_images, all_grants);
         let files = entries.into_iter().filter(|entry| entry.content != Content::Folder);
-        Self { paths: files.map(|entry| entry.path).collect(), tags }
+        Self { paths: files.map(|entry| entry.place.path()).collect(), tags }
     }
 
     fn has(&self, holding: &Holding) -> bool {

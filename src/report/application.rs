@@ -116,7 +116,8 @@ impl Application {
     pub fn plans(&mut self, plan: &Plan, takes_at_most: Demand) {
         self.changes = plan.images.clone();
         self.already_there = plan.already_there;
-        self.planned = Planned { blobs: plan.blobs(), files: plan.small_files(), takes_at_most };
+        self.planned =
+            Planned { blobs: plan.blobs(), files: plan.small_files().count() as u64, takes_at_most };
     }
 }
 

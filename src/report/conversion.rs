@@ -1,6 +1,6 @@
 //! What a conversion did, or would do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use crate::execute::Outcome;
 use crate::finding::Finding;
 use crate::layout::Change;
 use crate::lists::Remade;
+use crate::names::Sources;
 use crate::plan::Plan;
 use crate::reference::Reference;
 use crate::space::Demand;
@@ -43,7 +44,7 @@ pub struct Conversion {
     /// What happens to each image's name.
     pub changes: BTreeMap<Reference, Change>,
     /// Under which names the source had those images that got another one.
-    pub renamed: BTreeMap<Reference, BTreeSet<Reference>>,
+    pub renamed: BTreeMap<Reference, Vec<Reference>>,
     /// The images that got another digest.
     pub remade: Vec<Remade>,
     /// What the images need.
@@ -103,15 +104,16 @@ impl Conversion {
     /// Takes in how much there is to do.
     pub fn plans(&mut self, plan: &Plan, takes_at_most: Demand) {
         self.already_there = plan.already_there;
-        self.planned = Planned { blobs: plan.blobs(), files: plan.small_files(), takes_at_most };
+        self.planned =
+            Planned { blobs: plan.blobs(), files: plan.small_files().count() as u64, takes_at_most };
     }
 
     /// Takes in the images that are visible in the end, under which names the sources had them, and what they need.
-    pub fn shows(&mut self, plan: &Plan, need: Need, sources: &BTreeMap<Reference, BTreeSet<Reference>>) {
+    pub fn shows(&mut self, plan: &Plan, need: Need, sources: &Sources) {
         self.changes = plan.images.clone();
         let renamed = sources.iter().filter(|(name, sources)| !sources.iter().eq([*name]));
         let shown = renamed.filter(|(name, _)| self.changes.contains_key(name));
-        self.renamed = shown.map(|(name, sources)| (name.clone(), sources.clone())).collect();
+        self.renamed = shown.map(|(name, sources)| (name.clone(), sources.to_vec())).collect();
         self.images = plan.images.len() as u64;
         self.tags = plan.images.keys().filter(|reference| reference.is_tagged()).count() as u64;
         self.saved = Saving::of(need.logical.bytes, need.unique.bytes);

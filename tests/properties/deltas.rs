@@ -12,7 +12,7 @@ use bundle::delta::library::Library;
 use bundle::delta::make::{Delta, Made, Making, make};
 use bundle::delta::restore;
 use bundle::digest::{Algorithm, Digest};
-use bundle::disk::{self, Destination, File, Look, Ownership, Scratch, WhenLocked};
+use bundle::disk::{self, Destination, File, Look, Ownership, Place, Scratch, WhenLocked};
 use bundle::execute::{self, Origin, Restoration};
 use bundle::finding::Kind;
 use bundle::layout::package::{Bill, Carried, Form, Restored, SCHEMA, Totals};
@@ -176,13 +176,13 @@ fn received(folder: &Path, wanted: &Restored, base: &[u8], delta: &Vec<u8>) -> R
         relies_on: Vec::new(),
     };
     let root = folder.join("site");
-    let target = root.join("data");
+    let place = Place::from("data");
+    let target = place.path_in(&root);
     let placement = Placement {
         digest: wanted.digest,
         size: wanted.size,
-        sound: Vec::new(),
-        unread: Vec::new(),
-        targets: vec![target.clone()],
+        verdict: None,
+        targets: std::iter::once(&place).collect(),
     };
     let plan = Plan { root: root.clone(), placements: vec![placement], ..Plan::default() };
     let origin = Site { delta, base: write(folder, base) };
@@ -192,7 +192,7 @@ fn received(folder: &Path, wanted: &Restored, base: &[u8], delta: &Vec<u8>) -> R
     let result = match made {
         Ok((outcome, asides)) => {
             assert_eq!((outcome.restored.files, outcome.restored.bytes), (1, wanted.size));
-            let bytes = fs::read(asides[0].file().unwrap().path).unwrap();
+            let bytes = fs::read(asides[0].file().unwrap().path()).unwrap();
             Ok(bytes)
         }
         Err(findings) => Err(findings.iter().map(|it| it.kind).collect()),

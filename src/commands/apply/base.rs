@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use smallvec::smallvec;
 
 use super::Application;
 use crate::catalog::Catalog;
@@ -34,13 +35,13 @@ pub(super) fn lacking(
     for (entry, present) in entries.iter().zip(present) {
         let (Content::Blob(digest) | Content::Manifest(digest)) = entry.content else { continue };
         let Some(&size) = relied.get(&digest) else { continue };
-        let path = root.join(&entry.path);
+        let path = entry.place.path_in(root);
         let lack = Finding::at(Kind::MissingBase, &path).of(digest).expected(format_args!("{size} bytes"));
         match (present, disk::look(&path)?) {
             (Present::Blocked(what), _) => lacking.push(lack.found(what)),
             (_, Look::File(file)) if file.size == size => {
                 lacking.extend(contradiction(asked, &file, digest, described)?);
-                claims.push((digest, Claim { placed: vec![file], ..Claim::default() }));
+                claims.push((digest, Claim { placed: smallvec![file], ..Claim::default() }));
             }
             (_, Look::File(file)) => lacking.push(lack.found(format_args!("{} bytes", file.size))),
             (_, Look::Missing) => lacking.push(lack.found("nothing")),
@@ -52,7 +53,7 @@ pub(super) fn lacking(
         let bytes = sum(claims.iter().flat_map(|(_, claim)| &claim.placed).map(|file| file.size));
         let bar = asked.progress.bytes("verifying", bytes);
         let verdicts = verify::verify(&claims, Depth::Bytes, &|bytes| bar.add(bytes));
-        let faults = verdicts.into_values().flat_map(|verdict| verdict.faults);
+        let faults = verdicts.faults().cloned();
         lacking.extend(faults.map(|fault| Finding { kind: Kind::MissingBase, ..fault }));
     }
     Ok(lacking)
@@ -67,8 +68,8 @@ fn contradiction(
 ) -> Result<Option<Finding>> {
     let Some(listed) = described.manifests.get(&digest) else { return Ok(None) };
     let bytes = file.read_small(MAX_MANIFEST_BYTES);
-    let bytes = bytes.with_context(|| format!("cannot read {}", shown(&file.path)))?.unwrap_or_default();
-    let lack = Finding::at(Kind::MissingBase, &file.path).of(digest).expected(digest);
+    let bytes = bytes.with_context(|| format!("cannot read {}", shown(&file.path())))?.unwrap_or_default();
+    let lack = Finding::at(Kind::MissingBase, file.path()).of(digest).expected(digest);
     let found = Digest::of(digest.algorithm(), &bytes);
     if found != digest {
         return Ok(Some(lack.found(found)));

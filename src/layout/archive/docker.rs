@@ -21,13 +21,12 @@ use crate::digest::{Algorithm, Digest, Hasher};
 use crate::disk::File;
 use crate::finding::{self, Finding, Kind};
 use crate::hash;
-use crate::manifest::Kind as ManifestKind;
+use crate::manifest::{Kind as ManifestKind, PLAIN_LAYER};
 use crate::reference::{Identifier, Reference, Repository, Spelled};
 
 /// The longest list of images, and the longest configuration, that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// One image of the list.
 #[derive(Deserialize)]
@@ -88,7 +87,8 @@ pub(super) fn read(path: &Path, members: &Members, fallback: &Repository) -> Sca
         scan.findings.extend(invalid);
         match image(path, saved, members, &mut layers, &mut scan.catalog) {
             Ok(digest) => {
-                let image = Image { digest, history: [digest].into(), origin: path.to_owned() };
+                let image =
+                    Image { digest, history: [digest].into_iter().collect(), origin: path.to_owned() };
                 if names.is_empty() && saved.repo_tags.as_ref().is_none_or(Vec::is_empty) {
                     let identifier = Identifier::Digest(digest);
                     let reference = Reference { host: None, repository: fallback.clone(), identifier };
@@ -191,7 +191,7 @@ fn layer(path: &Path, file: &File, diff_id: Digest) -> Result<Layer, Finding> {
     let compression = Compression::of(&beginning);
     let suffix = match compression {
         Compression::None => {
-            return Ok(Layer { digest: diff_id, media_type: LAYER.to_owned(), file: file.clone() });
+            return Ok(Layer { digest: diff_id, media_type: PLAIN_LAYER.to_owned(), file: file.clone() });
         }
         Compression::Gzip => "+gzip",
         Compression::Zstd => "+zstd",
@@ -211,7 +211,7 @@ fn layer(path: &Path, file: &File, diff_id: Digest) -> Result<Layer, Finding> {
         return Err(finding::corrupt(path, diff_id, found));
     }
     let (digest, _) = hash::digest_of(file, Algorithm::Sha256, &|_| {}).map_err(unreadable)?;
-    Ok(Layer { digest, media_type: format!("{LAYER}{suffix}"), file: file.clone() })
+    Ok(Layer { digest, media_type: format!("{PLAIN_LAYER}{suffix}"), file: file.clone() })
 }
 
 /// Names the images whose manifests and layers are not those of a registry: docker makes them up as well when it
@@ -221,7 +221,7 @@ pub(super) fn made_up(path: &Path, catalog: &Catalog) -> Vec<Finding> {
         let layers = catalog.manifests.get(digest).map(|manifest| manifest.layers.as_slice());
         layers.is_some_and(|layers| {
             let is_inline = catalog.inline.contains_key(digest);
-            is_inline || !layers.is_empty() && layers.iter().all(|layer| &*layer.media_type == LAYER)
+            is_inline || !layers.is_empty() && layers.iter().all(|layer| layer.is_plain_layer)
         })
     };
     let images = catalog.images.iter().filter(|(_, image)| {

@@ -1,6 +1,6 @@
 //! Reads one image folder: its name, its manifests, and the files that claim to be its blobs.
 
-use std::fs::{self, DirEntry};
+use std::fs;
 use std::path::Path;
 
 use super::super::claim::{self, Named};
@@ -8,6 +8,7 @@ use super::walk::{holds_image, other_layouts};
 use super::{MANIFEST, blob_digest, name};
 use crate::catalog::{File, Image};
 use crate::digest::{Algorithm, Digest};
+use crate::disk::{EntryKind, Folder as DiskFolder, Place};
 use crate::finding::{self, Finding, Kind};
 use crate::manifest::Manifest;
 use crate::reference::{Identifier, Reference};
@@ -44,7 +45,7 @@ pub(super) fn read(root: &Path, path: &Path) -> Folder {
             Identifier::Tag(tag) => Identifier::Tag(tag),
             Identifier::Digest(_) => Identifier::Digest(digest),
         };
-        let image = Image { digest, history: [digest].into(), origin: path.to_owned() };
+        let image = Image { digest, history: [digest].into_iter().collect(), origin: path.to_owned() };
         folder.image = Some((Reference { identifier, ..reference }, image));
     }
     folder
@@ -79,23 +80,27 @@ impl Folder {
 
     /// Takes in all files but `manifest.json`.
     fn files(&mut self, path: &Path, image: Option<&Reference>) -> std::io::Result<()> {
-        let mut entries = fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
-        entries.sort_unstable_by_key(DirEntry::file_name);
+        // The tree may be one image folder, which a person named, be it by a link.
+        let folder = DiskFolder::open_named(path)?;
         let mut has_signatures = false;
-        for entry in entries {
-            let name = entry.file_name();
+        for (name, kind) in folder.list()? {
             let Some(name) = name.to_str() else { continue };
-            if entry.file_type()?.is_dir() {
-                if holds_image(&entry.path(), usize::MAX) {
-                    self.findings.push(Finding::at(Kind::NestedImage, entry.path()));
+            if kind == EntryKind::Folder {
+                let path = path.join(name);
+                if holds_image(&path, usize::MAX) {
+                    self.findings.push(Finding::at(Kind::NestedImage, &path));
                 }
-                let unread = other_layouts(&entry.path()).into_iter();
+                let unread = other_layouts(&path).into_iter();
                 self.findings.extend(unread.map(|layout| Finding::at(Kind::UnreadLayout, layout)));
             }
+            let place = Place::new(folder.path().clone(), name);
             if let Some(digest) = name.strip_suffix(".manifest.json").and_then(blob_digest) {
-                self.child(digest, &entry.path());
+                self.child(digest, &place.path());
             } else if let Some(digest) = blob_digest(name) {
-                self.file(digest, &entry.path());
+                match claim::file_in(&folder, place, digest) {
+                    Ok(file) => self.files.extend(file.map(|file| (digest, file))),
+                    Err(finding) => self.findings.push(finding),
+                }
             }
             has_signatures |= name.contains("signature-");
         }

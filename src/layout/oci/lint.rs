@@ -16,7 +16,7 @@ pub(super) fn lint(root: &Path, catalog: &Catalog) -> Vec<Finding> {
     let orphans = catalog.blobs.iter().filter(|(digest, _)| !needed.contains(digest));
     let orphans = orphans.flat_map(|(digest, blob)| blob.files.iter().map(|file| (*digest, file)));
     let mut findings: Vec<Finding> =
-        orphans.map(|(digest, file)| Finding::at(Kind::OrphanBlob, &file.path).of(digest)).collect();
+        orphans.map(|(digest, file)| Finding::at(Kind::OrphanBlob, file.path()).of(digest)).collect();
     for layout in find::layouts(root, &mut Vec::new()) {
         let inside =
             WalkDir::new(&layout).min_depth(1).max_depth(1).sort_by_file_name().into_iter().flatten();

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::super::entry::ByDigest;
 use super::super::{Scan, claim, manifests};
 use super::annotation::Name;
 use super::index::{Index, Listed};
 use super::{BLOBS, INDEX, MAX_INDEX_BYTES, VERSION_FILE};
 use crate::catalog::{Image, gather};
 use crate::digest::{Algorithm, Digest};
-use crate::disk::{self, File, Look};
+use crate::disk::{self, File, Folder, Look, Place};
 use crate::finding::{self, Finding, Kind};
 use crate::manifest;
 use crate::reference::{Identifier, Reference, Repository};
@@ -76,17 +77,16 @@ impl Files {
             self.findings.push(Finding::at(Kind::NotAFile, link).found("a symbolic link"));
             return;
         }
-        let entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
-            Ok(entries) => entries,
+        let opened = Folder::open(folder).and_then(|opened| Ok((opened.list()?, opened)));
+        let (listed, folder) = match opened {
+            Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return self.findings.push(finding::unreadable(folder, &error)),
         };
-        let mut names: Vec<_> = entries.into_iter().map(|entry| entry.file_name()).collect();
-        names.sort_unstable();
-        for name in names {
+        for (name, _) in listed {
             let digest = name.to_str().and_then(|hex| Digest::from_hex(algorithm, hex).ok());
             let Some(digest) = digest else { continue };
-            match claim::file(&folder.join(name), digest) {
+            match claim::file_in(&folder, Place::new(folder.path().clone(), name), digest) {
                 Ok(file) => self.blobs.extend(file.map(|file| (digest, file))),
                 Err(finding) => self.findings.push(finding),
             }
@@ -120,7 +120,7 @@ pub(in crate::layout) fn read(files: &Files) -> Scan {
             return scan;
         }
     };
-    let origin = files.index.as_ref().map_or(&files.place, |index| &index.path);
+    let origin = &files.index.as_ref().map_or_else(|| files.place.clone(), |index| index.path());
     let mut images = Vec::new();
     for listed in listed {
         match listed {
@@ -149,14 +149,14 @@ fn wrong_version(files: &Files) -> Option<Finding> {
         version: String,
     }
     let file = files.version.as_ref()?;
-    let wrong = Finding::at(Kind::InvalidLayout, &file.path).expected("imageLayoutVersion 1.0.0");
+    let wrong = Finding::at(Kind::InvalidLayout, file.path()).expected("imageLayoutVersion 1.0.0");
     match file.read_small(MAX_VERSION_BYTES) {
         Ok(bytes) => match serde_json::from_slice(&bytes.unwrap_or_default()) {
             Ok(Version { version }) if version.starts_with("1.") => None,
             Ok(Version { version }) => Some(wrong.found(version)),
             Err(error) => Some(wrong.found(error)),
         },
-        Err(error) => Some(finding::unreadable(&file.path, &error)),
+        Err(error) => Some(finding::unreadable(&file.path(), &error)),
     }
 }
 
@@ -168,10 +168,10 @@ fn listed(files: &Files) -> Result<Vec<Result<Listed, String>>, Finding> {
     match file.read_small(MAX_INDEX_BYTES) {
         Ok(Some(bytes)) => match Index::parse(&bytes) {
             Ok(index) => Ok(index.listed().collect()),
-            Err(why) => Err(invalid(&file.path, why)),
+            Err(why) => Err(invalid(&file.path(), why)),
         },
-        Ok(None) => Err(invalid(&file.path, format!("more than {MAX_INDEX_BYTES} bytes"))),
-        Err(error) => Err(finding::unreadable(&file.path, &error)),
+        Ok(None) => Err(invalid(&file.path(), format!("more than {MAX_INDEX_BYTES} bytes"))),
+        Err(error) => Err(finding::unreadable(&file.path(), &error)),
     }
 }
 
@@ -200,7 +200,7 @@ fn name_images(files: &Files, images: Vec<Listed>, origin: &Path, scan: &mut Sca
                 continue;
             }
         };
-        let image = Image { digest, history: [digest].into(), origin: origin.to_owned() };
+        let image = Image { digest, history: [digest].into_iter().collect(), origin: origin.to_owned() };
         named.extend(has_manifest(&reference, &image, size, files, scan).then_some((reference, image)));
     }
     let (images, conflicts) = gather(named);
@@ -251,7 +251,7 @@ fn has_manifest(
     match scan.findings.iter_mut().find(is_fault) {
         Some(fault) => drop(fault.images.insert(reference.clone())),
         None => {
-            let path = files.place.join(super::blob_path(&digest));
+            let path = ByDigest::below(&files.place.join(BLOBS)).place(&digest).path();
             let missing = Finding::at(Kind::MissingManifest, path).of(digest).expected(digest);
             scan.findings.push(missing.found("nothing, and index.json names it").breaks(reference));
         }

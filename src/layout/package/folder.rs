@@ -42,7 +42,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, Vec<Finding>> {
     let mut expected = HashSet::new();
     let storage = path.join(STORAGE);
     for entry in Registry.entries(&catalog) {
-        let place = storage.join(&entry.path);
+        let place = entry.place.path_in(&storage);
         match entry.content {
             Content::Blob(digest) | Content::Manifest(digest) | Content::Inline(digest) => {
                 let Some(&size) = carried.get(&digest) else { continue };
@@ -100,7 +100,7 @@ fn content(path: &Path, place: &Path, digest: Digest, size: u64) -> Result<File,
 /// The folders and links that are not what they have to be.
 fn altered(storage: &Path, entries: &[Entry]) -> Vec<Finding> {
     let altered = entries.iter().filter_map(|entry| {
-        let place = storage.join(&entry.path);
+        let place = entry.place.path_in(storage);
         let expected = match &entry.content {
             Content::Link(digest) => digest.to_string(),
             Content::Text(text) => text.to_string(),

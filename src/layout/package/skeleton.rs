@@ -107,8 +107,8 @@ fn body(bill: &Bill) -> Result<Vec<Piece>, String> {
         pieces.push(Piece::Delta(digest, size));
         pieces.push(Piece::Bytes(vec![0; padding(size) as usize]));
     }
-    for Entry { path, content, .. } in Registry.entries(&catalog) {
-        let path = Path::new(STORAGE).join(path);
+    for Entry { place, content, .. } in Registry.entries(&catalog) {
+        let path = place.path_in(Path::new(STORAGE));
         match content {
             Content::Folder => pieces.push(Piece::Bytes(header(&path, EntryType::Directory, 0)?)),
             Content::Link(digest) => pieces.push(file(&path, digest.to_string().as_bytes())?),

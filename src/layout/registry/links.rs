@@ -1,31 +1,33 @@
 //! Reads link files, and folders of them.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::digest::{Algorithm, Digest};
-use crate::disk::{self, Look};
+use crate::disk::{self, Below, EntryKind, Folder, Look, Place, Small};
 use crate::finding::{self, Finding, Kind};
 
 /// A link is 71 bytes; anything much longer is none.
 const MAX_LINK_BYTES: u64 = 256;
 
-/// Reads the digest that a link file holds; `Ok(None)` when there is no such file.
+/// Reads the digest that a link file holds, by its path from a folder on; `Ok(None)` when there is no such file.
 ///
 /// # Errors
 /// A finding, when there is something that is no link.
-pub(super) fn read(path: &Path) -> Result<Option<Digest>, Finding> {
-    let bytes = match disk::read_small(path, MAX_LINK_BYTES) {
-        Ok(Some(bytes)) => bytes,
-        Ok(None) => return Err(invalid(path, "a longer file")),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
+pub(super) fn read(folder: &Folder, within: &Path) -> Result<Option<Digest>, Finding> {
+    let path = || folder.path().join(within);
+    match folder.read_small(within, MAX_LINK_BYTES) {
+        Ok(Small::Missing) => Ok(None),
+        Ok(Small::Bytes(bytes)) => {
+            let text = String::from_utf8_lossy(&bytes);
+            text.parse().map(Some).map_err(|_| invalid(&path(), format_args!("{text:?}")))
         }
-        Err(error) => return Err(finding::unreadable(path, &error)),
-    };
-    let text = String::from_utf8_lossy(&bytes);
-    text.parse().map(Some).map_err(|_| invalid(path, format_args!("{text:?}")))
+        Ok(Small::Longer) => Err(invalid(&path(), "a longer file")),
+        Ok(Small::Folder) => Err(Finding::at(Kind::NotAFile, path()).found("a folder")),
+        Ok(Small::Other(what)) => Err(Finding::at(Kind::NotAFile, path()).found(what)),
+        Err(error) => Err(finding::unreadable(&path(), &error)),
+    }
 }
 
 fn invalid(path: &Path, found: impl ToString) -> Finding {
@@ -38,21 +40,23 @@ pub(super) struct Link {
     pub(super) name: Digest,
     /// The digest that it holds.
     pub(super) target: Digest,
-    pub(super) path: PathBuf,
+    /// The folder of links that it is in.
+    folder: Arc<Path>,
 }
 
 /// Reads all links of a folder `<algorithm>/<hex>/link`, in order; what is none of these is left alone.
 pub(super) fn read_folder(folder: &Path, findings: &mut Vec<Finding>) -> Vec<Link> {
     let mut links = Vec::new();
-    for (algorithm, folder) in subfolders(folder, findings) {
-        let Some(algorithm) = Algorithm::ALL.into_iter().find(|known| known.name() == algorithm) else {
-            continue;
-        };
-        for (hex, entry) in subfolders(&folder, findings) {
+    let Some((_, algorithms)) = subfolders(folder, findings) else { return links };
+    for algorithm in Algorithm::ALL.into_iter().filter(|known| algorithms.iter().any(|it| it == known.name()))
+    {
+        let Some((folder, hexes)) = subfolders(&folder.join(algorithm.name()), findings) else { continue };
+        links.reserve_exact(hexes.len());
+        for hex in hexes {
             let Ok(name) = Digest::from_hex(algorithm, &hex) else { continue };
-            let path = entry.join("link");
-            match read(&path) {
-                Ok(Some(target)) => links.push(Link { name, target, path }),
+            let place = Place::new(folder.path().clone(), &hex).with(Below::Link);
+            match read(&folder, &place.path_in_folder()) {
+                Ok(Some(target)) => links.push(Link { name, target, folder: folder.path().clone() }),
                 Ok(None) => {}
                 Err(finding) => findings.push(finding.of(name)),
             }
@@ -62,6 +66,11 @@ pub(super) fn read_folder(folder: &Path, findings: &mut Vec<Finding>) -> Vec<Lin
 }
 
 impl Link {
+    /// Where it lies.
+    pub(super) fn path(&self) -> PathBuf {
+        Place::new(self.folder.clone(), self.name.hex()).with(Below::Link).path()
+    }
+
     /// Whether it holds another digest than its path spells; a blob that was uploaded under another algorithm
     /// is linked so by right.
     pub(super) fn is_other(&self) -> bool {
@@ -70,7 +79,7 @@ impl Link {
 
     /// What to say of a link that holds another digest.
     pub(super) fn other(&self) -> Finding {
-        Finding::at(Kind::OtherLink, &self.path).of(self.name).expected(self.name).found(self.target)
+        Finding::at(Kind::OtherLink, self.path()).of(self.name).expected(self.name).found(self.target)
     }
 }
 
@@ -79,43 +88,42 @@ pub(super) fn is_folder(path: &Path) -> bool {
     matches!(disk::look(path), Ok(Look::Folder))
 }
 
-/// The folders in a folder, by name; none where it does not exist.
-pub(super) fn subfolders(folder: &Path, findings: &mut Vec<Finding>) -> Vec<(String, PathBuf)> {
-    match disk::look(folder) {
-        Ok(Look::Folder) => {}
-        Ok(Look::Missing) => return Vec::new(),
-        Ok(Look::File(_)) => {
-            findings.push(not_a_folder(folder, "a file"));
-            return Vec::new();
-        }
-        Ok(Look::Other(what)) => {
-            findings.push(not_a_folder(folder, what));
-            return Vec::new();
-        }
+/// A folder, held open, and the folders in it, by name; nothing where it does not exist.
+pub(super) fn subfolders(path: &Path, findings: &mut Vec<Finding>) -> Option<(Folder, Vec<String>)> {
+    let folder = match Folder::open(path) {
+        Ok(folder) => folder,
         Err(error) => {
-            findings.push(Finding::at(Kind::Unreadable, folder).found(format_args!("{error:#}")));
-            return Vec::new();
-        }
-    }
-    let entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => {
-            findings.push(Finding::at(Kind::Unreadable, folder).found(error));
-            return Vec::new();
+            findings.extend(no_folder(path, &error));
+            return None;
         }
     };
-    let mut named = Vec::new();
-    for entry in entries {
-        let Ok(kind) = entry.file_type() else { continue };
-        if kind.is_dir() {
-            named.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
-        } else if kind.is_symlink() {
-            findings.push(not_a_folder(&entry.path(), "a symbolic link"));
+    let listed = match folder.list() {
+        Ok(listed) => listed,
+        Err(error) => {
+            findings.push(Finding::at(Kind::Unreadable, path).found(error));
+            return None;
+        }
+    };
+    let mut names = Vec::with_capacity(listed.len());
+    for (name, kind) in listed {
+        match kind {
+            EntryKind::Folder => names.push(name.to_string_lossy().into_owned()),
+            EntryKind::Link => findings.push(not_a_folder(&path.join(name), "a symbolic link")),
+            EntryKind::File | EntryKind::Other => {}
         }
     }
-    named.sort_unstable();
-    named
+    Some((folder, names))
+}
+
+/// What is wrong where no folder could be opened; nothing if nothing is there.
+fn no_folder(path: &Path, error: &io::Error) -> Option<Finding> {
+    match disk::look(path) {
+        Ok(Look::Missing) => None,
+        Ok(Look::File(_)) => Some(not_a_folder(path, "a file")),
+        Ok(Look::Other(what)) => Some(not_a_folder(path, what)),
+        Ok(Look::Folder) => Some(Finding::at(Kind::Unreadable, path).found(error)),
+        Err(error) => Some(Finding::at(Kind::Unreadable, path).found(format_args!("{error:#}"))),
+    }
 }
 
 fn not_a_folder(path: &Path, found: &str) -> Finding {

@@ -8,11 +8,12 @@
 
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{BLOBS, REPOSITORIES};
+use super::super::Layout;
+use super::{BLOBS, REPOSITORIES, Registry};
 use crate::catalog::Catalog;
 use crate::finding::{Finding, Kind, Severity};
 
@@ -65,12 +66,11 @@ fn is_tag_folder(entry: &DirEntry) -> bool {
 }
 
 fn blobs(root: &Path, catalog: &Catalog, findings: &mut Vec<Finding>) {
-    let known: HashSet<&Path> =
-        catalog.blobs.values().flat_map(|blob| &blob.files).map(|file| file.path.as_path()).collect();
+    let told: HashSet<PathBuf> = findings.iter().map(|finding| finding.file.clone()).collect();
     for entry in WalkDir::new(root).min_depth(1).sort_by_file_name() {
         let Ok(entry) = entry else { continue };
         let name = entry.file_name().to_string_lossy();
-        let is_claim = || known.contains(entry.path()) || findings.iter().any(|it| it.file == entry.path());
+        let is_claim = || is_claim(root, entry.path(), catalog) || told.contains(entry.path());
         if !entry.file_type().is_dir() && name == "data" && !is_claim() {
             findings.push(Finding::at(Kind::StrayFile, entry.path()));
         } else if is_temporary(&name) {
@@ -79,8 +79,15 @@ fn blobs(root: &Path, catalog: &Catalog, findings: &mut Vec<Finding>) {
     }
     for digest in &catalog.orphans {
         let files = catalog.blobs.get(digest).into_iter().flat_map(|blob| &blob.files);
-        findings.extend(files.map(|file| Finding::at(Kind::OrphanBlob, &file.path).of(*digest)));
+        findings.extend(files.map(|file| Finding::at(Kind::OrphanBlob, file.path()).of(*digest)));
     }
+}
+
+/// Whether a file is one that the catalog has in its place.
+fn is_claim(blobs: &Path, path: &Path, catalog: &Catalog) -> bool {
+    let place = blobs.parent().and_then(|root| path.strip_prefix(root).ok());
+    let digest = place.and_then(|place| Registry.content_at(place));
+    digest.is_some_and(|digest| catalog.blobs.contains_key(&digest))
 }
 
 /// Whether the registry's storage driver accepts it as a part of a path.

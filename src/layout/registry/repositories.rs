@@ -3,17 +3,17 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::super::{Scan, claim};
-use super::data_path;
+use super::data_place;
 use super::links::{self, Link, subfolders};
-use crate::catalog::{Catalog, Image};
+use crate::catalog::{Catalog, Image, Past};
 use crate::digest::Digest;
 use crate::finding::{Finding, Kind, Severity};
 use crate::reference::{Identifier, Reference, Repository, Tag};
 use crate::text::shown;
+use crate::work;
 
 /// One repository, as its links have it.
 pub(super) struct Linked {
@@ -27,7 +27,7 @@ pub(super) struct Linked {
 struct Tagged {
     tag: Tag,
     current: Digest,
-    history: BTreeSet<Digest>,
+    history: Past,
     path: PathBuf,
 }
 
@@ -45,13 +45,13 @@ impl Linked {
 
 /// Finds and reads all repositories, in the order of their names.
 pub(super) fn scan(root: &Path, scan: &mut Scan) -> Vec<Linked> {
-    let folders = find(root, &mut scan.findings);
-    let read: Vec<_> = folders.par_iter().map(|folder| read(root, folder)).collect();
+    let folders: Vec<PathBuf> = find(root, &mut scan.findings).into_iter().collect();
     let mut repositories = Vec::new();
-    for (repository, findings) in read {
+    let read = |folder: &PathBuf| read(root, folder);
+    work::some_at_a_time(&folders, read, |(repository, findings)| {
         scan.findings.extend(findings);
         repositories.extend(repository);
-    }
+    });
     repositories
 }
 
@@ -96,10 +96,11 @@ fn read(root: &Path, folder: &Path) -> (Option<Linked>, Vec<Finding>) {
         return (Some(Linked::only_layers(repository, folder, &mut findings)), findings);
     }
     let mut tags = Vec::new();
-    for (name, path) in subfolders(&manifests.join("tags"), &mut findings) {
+    let all = manifests.join("tags");
+    for name in subfolders(&all, &mut findings).map(|(_, names)| names).into_iter().flatten() {
         match name.parse() {
-            Ok(tag) => tags.extend(read_tag(&repository, tag, &path, &mut findings)),
-            Err(error) => findings.push(Finding::at(Kind::InvalidName, path).found(error)),
+            Ok(tag) => tags.extend(read_tag(&repository, tag, &all.join(name), &mut findings)),
+            Err(error) => findings.push(Finding::at(Kind::InvalidName, all.join(name)).found(error)),
         }
     }
     let revisions = take(links::read_folder(&manifests.join("revisions"), &mut findings), &mut findings);
@@ -108,9 +109,8 @@ fn read(root: &Path, folder: &Path) -> (Option<Linked>, Vec<Finding>) {
 }
 
 /// Leaves the links that mean what their paths say.
-fn take(links: Vec<Link>, findings: &mut Vec<Finding>) -> Vec<Link> {
-    let (others, links): (Vec<_>, Vec<_>) = links.into_iter().partition(Link::is_other);
-    findings.extend(others.iter().map(Link::other));
+fn take(mut links: Vec<Link>, findings: &mut Vec<Finding>) -> Vec<Link> {
+    findings.extend(links.extract_if(.., |link| link.is_other()).map(|link| link.other()));
     links
 }
 
@@ -118,17 +118,22 @@ fn read_tag(repository: &Repository, tag: Tag, folder: &Path, findings: &mut Vec
     let path = folder.join("current/link");
     let name =
         Reference { host: None, repository: repository.clone(), identifier: Identifier::Tag(tag.clone()) };
-    let history = links::read_folder(&folder.join("index"), findings);
-    let others = history.iter().filter(|link| link.is_other());
-    findings.extend(others.map(|link| Finding { severity: Severity::Warning, ..link.other().breaks(&name) }));
-    // Looking for the folder first keeps a symbolic link in its place from leading elsewhere.
+    // What is in the folder is read only if it is a folder: a link in its place may lead elsewhere.
     let told = findings.len();
-    let inside: Vec<_> = subfolders(folder, findings).into_iter().map(|(name, _)| name).collect();
+    let listed = subfolders(folder, findings);
+    let inside = listed.as_ref().map(|(_, names)| names.as_slice()).unwrap_or_default();
+    let has = |name: &str| inside.iter().any(|it| it == name);
     if inside.is_empty() && findings.len() > told {
         findings[told..].iter_mut().for_each(|finding| finding.images.extend([name.clone()]));
         return None;
     }
-    let current = if inside.iter().any(|name| name == "current") { links::read(&path) } else { Ok(None) };
+    let history = if has("index") { links::read_folder(&folder.join("index"), findings) } else { Vec::new() };
+    let others = history.iter().filter(|link| link.is_other());
+    findings.extend(others.map(|link| Finding { severity: Severity::Warning, ..link.other().breaks(&name) }));
+    let current = match &listed {
+        Some((folder, _)) if has("current") => links::read(folder, Path::new("current/link")),
+        _ => Ok(None),
+    };
     match current {
         Ok(Some(current)) => {
             let history = history.into_iter().map(|link| link.name).collect();
@@ -152,7 +157,7 @@ fn read_tag(repository: &Repository, tag: Tag, folder: &Path, findings: &mut Vec
 /// Gives the images their names: tags, and the digests of those revisions that nothing else leads to.
 pub(super) fn name_images(repositories: Vec<Linked>, root: &Path, scan: &mut Scan) {
     for linked in repositories {
-        let Linked { repository, tags, revisions, layers } = linked;
+        let Linked { repository, tags, revisions, mut layers } = linked;
         let children: BTreeSet<Digest> = revisions
             .iter()
             .map(|link| link.target)
@@ -168,15 +173,13 @@ pub(super) fn name_images(repositories: Vec<Linked>, root: &Path, scan: &mut Sca
         for link in revisions.into_iter().filter(|link| !currents.contains(&link.target)) {
             // The child of a list is no image of its own, but has to be there all the same.
             let identifier = (!children.contains(&link.target)).then_some(Identifier::Digest(link.target));
-            let image = Image { digest: link.target, history: BTreeSet::new(), origin: link.path };
+            let image = Image { digest: link.target, history: Past::new(), origin: link.path() };
             name_image(&repository, identifier, image, root, scan);
         }
         let catalog = &mut scan.catalog;
-        let (layers, dangling): (Vec<_>, Vec<_>) =
-            layers.into_iter().partition(|link| catalog.blobs.contains_key(&link.target));
-        let dangling =
-            dangling.into_iter().map(|link| Finding::at(Kind::DanglingLink, link.path).of(link.target));
-        scan.findings.extend(dangling);
+        let dangling = layers.extract_if(.., |link| !catalog.blobs.contains_key(&link.target));
+        scan.findings
+            .extend(dangling.map(|link| Finding::at(Kind::DanglingLink, link.path()).of(link.target)));
         let grants = layers.iter().map(|link| (link.name, link.target)).collect();
         for link in layers {
             catalog.orphans.remove(&link.target);
@@ -212,7 +215,7 @@ fn name_image(
         return;
     }
     let found = format!("nothing, and {} names it", shown(&image.origin));
-    let missing = Finding::at(Kind::MissingManifest, root.join(data_path(&image.digest)));
+    let missing = Finding::at(Kind::MissingManifest, data_place(&image.digest).path_in(root));
     let missing = missing.of(image.digest).expected(image.digest).found(found);
     scan.findings.push(Finding { images: reference.into_iter().collect(), ..missing });
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 
-use super::super::{BLOBS, REPOSITORIES, data_path};
+use super::super::{BLOBS, REPOSITORIES, data_place};
 use super::{Folder, Held, Holding, Holdings, Part};
 use crate::digest::{Algorithm, Digest};
 use crate::disk::Inode;
@@ -247,7 +247,7 @@ impl Walk<'_> {
         let digest = Digest::from_hex(algorithm, &entry.name).ok().filter(|_| entry.is_folder);
         // A blob in another place than its own is no blob to a registry.
         let is_in_place = |digest: &Digest| {
-            file != "data" || Path::new(&data_path(digest)).parent() == Some(entry.path.as_path())
+            file != "data" || data_place(digest).path().parent() == Some(entry.path.as_path())
         };
         let Some(digest) = digest.filter(is_in_place) else {
             all.strays.push(entry.path.clone());

@@ -1,0 +1,262 @@
+//! Places: paths of which many share their beginning.
+//!
+//! A tree has a million of them, and nearly all are a folder, 64 hex digits, and perhaps one more name. As text each
+//! would take ten times the memory of what tells it from the others.
+
+use std::cmp::Ordering;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A path: a folder, the name of what lies right in it, and what may lie below that.
+#[derive(Clone)]
+pub struct Place {
+    folder: Arc<Path>,
+    name: Name,
+}
+
+/// The name of what lies in a folder, and what is meant below that; side by side, so that they fill five words.
+#[derive(Clone)]
+enum Name {
+    /// 64 lower-case hex digits.
+    Hex([u8; 32], Below),
+    Other(Box<[u8]>, Below),
+}
+
+/// What lies in a folder that holds nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Below {
+    /// The folder itself is meant.
+    Nothing,
+    /// A registry's blob.
+    Data,
+    /// A registry's link.
+    Link,
+}
+
+impl Below {
+    /// The name of the file; empty for nothing.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Data => "data",
+            Self::Link => "link",
+        }
+    }
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+impl Name {
+    fn of(name: &OsStr, below: Below) -> Self {
+        let bytes = name.as_bytes();
+        match unhex(bytes) {
+            Some(hash) => Self::Hex(hash, below),
+            None => Self::Other(bytes.into(), below),
+        }
+    }
+
+    fn below(&self) -> Below {
+        match self {
+            Self::Hex(_, below) | Self::Other(_, below) => *below,
+        }
+    }
+
+    /// Its text, for which `buffer` has the room where it is hex.
+    fn text<'n>(&'n self, buffer: &'n mut [u8; 64]) -> &'n OsStr {
+        match self {
+            Self::Hex(hash, _) => {
+                for (byte, pair) in hash.iter().zip(buffer.chunks_exact_mut(2)) {
+                    pair[0] = DIGITS[usize::from(byte >> 4)];
+                    pair[1] = DIGITS[usize::from(byte & 15)];
+                }
+                OsStr::from_bytes(buffer)
+            }
+            Self::Other(name, _) => OsStr::from_bytes(name),
+        }
+    }
+
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            // Digits have the order of what they stand for.
+            (Self::Hex(a, _), Self::Hex(b, _)) => a.cmp(b),
+            _ => self.text(&mut [0; 64]).cmp(other.text(&mut [0; 64])),
+        }
+    }
+}
+
+/// What 64 lower-case hex digits stand for.
+fn unhex(digits: &[u8]) -> Option<[u8; 32]> {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let mut hash = [0; 32];
+    if digits.len() != 2 * hash.len() {
+        return None;
+    }
+    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = value(pair[0])? << 4 | value(pair[1])?;
+    }
+    Some(hash)
+}
+
+impl Place {
+    /// What is called `name` in `folder`.
+    #[must_use]
+    pub fn new(folder: Arc<Path>, name: impl AsRef<OsStr>) -> Self {
+        Self { folder, name: Name::of(name.as_ref(), Below::Nothing) }
+    }
+
+    /// What lies in this folder.
+    #[must_use]
+    pub fn with(mut self, in_it: Below) -> Self {
+        match &mut self.name {
+            Name::Hex(_, below) | Name::Other(_, below) => *below = in_it,
+        }
+        self
+    }
+
+    /// The folder that others are in as well: the place's own, or the one above that.
+    #[must_use]
+    pub fn folder(&self) -> &Arc<Path> {
+        &self.folder
+    }
+
+    /// Whether its own folder is one that it does not share.
+    #[must_use]
+    pub fn is_below(&self) -> bool {
+        self.name.below() != Below::Nothing
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.path_in(Path::new(""))
+    }
+
+    /// The path, below `root`.
+    #[must_use]
+    pub fn path_in(&self, root: &Path) -> PathBuf {
+        let length = root.as_os_str().len() + self.folder.as_os_str().len() + 64 + 4 + 3;
+        let mut path = PathBuf::from(OsString::from_vec(Vec::with_capacity(length)));
+        path.push(root);
+        path.push(&self.folder);
+        path.push(self.name.text(&mut [0; 64]));
+        if self.is_below() {
+            path.push(self.name.below().name());
+        }
+        path
+    }
+
+    fn cmp_in_folder(&self, other: &Self) -> Ordering {
+        self.name.cmp(&other.name).then_with(|| self.name.below().cmp(&other.name.below()))
+    }
+
+    /// The same in another folder.
+    #[must_use]
+    pub fn in_folder(&self, folder: Arc<Path>) -> Self {
+        Self { folder, ..self.clone() }
+    }
+
+    /// The path from its folder on.
+    #[must_use]
+    pub fn path_in_folder(&self) -> PathBuf {
+        let mut path = PathBuf::from(self.name.text(&mut [0; 64]));
+        if self.is_below() {
+            path.push(self.name.below().name());
+        }
+        path
+    }
+}
+
+impl From<&Path> for Place {
+    fn from(path: &Path) -> Self {
+        let folder = path.parent().unwrap_or(Path::new("")).into();
+        Self::new(folder, path.file_name().unwrap_or(path.as_os_str()))
+    }
+}
+
+impl From<&str> for Place {
+    fn from(path: &str) -> Self {
+        Path::new(path).into()
+    }
+}
+
+/// The order of their paths, however these are divided.
+impl Ord for Place {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.folder, &other.folder) {
+            return self.cmp_in_folder(other);
+        }
+        let (a, b) = (self.folder.as_os_str().as_bytes(), other.folder.as_os_str().as_bytes());
+        match a.iter().zip(b).position(|(a, b)| a != b) {
+            None if a.len() == b.len() => self.cmp_in_folder(other),
+            // Where neither a name ends nor something stands that paths may have or not, bytes decide.
+            Some(at) if !matches!(a[at], b'/' | b'.') && !matches!(b[at], b'/' | b'.') => a[at].cmp(&b[at]),
+            _ => self.path().cmp(&other.path()),
+        }
+    }
+}
+
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Place {}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_small() {
+        assert_eq!(size_of::<Place>(), 56);
+    }
+
+    #[test]
+    fn places_are_ordered_as_their_paths_are() {
+        let hex = |digit: &str| digit.repeat(64);
+        let folders = ["", "a", "a/b", "a.b", "a-b", "a//b/.", "a/b/c", "b"];
+        let names = [hex("0"), hex("f"), format!("{}.json", hex("0")), "x".to_owned(), hex("A")];
+        let mut places = Vec::new();
+        for folder in folders {
+            for name in &names {
+                for below in [Below::Nothing, Below::Data, Below::Link] {
+                    let place = Place::new(Path::new(folder).into(), name).with(below);
+                    let mut path = Path::new(folder).join(name);
+                    if below != Below::Nothing {
+                        path.push(below.name());
+                    }
+                    assert_eq!(place.path(), path);
+                    assert_eq!(place.path_in(Path::new("root")), Path::new("root").join(&path));
+                    assert_eq!(Place::from(&*path), place, "it is divided in another way");
+                    places.push(place);
+                }
+            }
+        }
+        for a in &places {
+            for b in &places {
+                assert_eq!(a.cmp(b), a.path().cmp(&b.path()), "{a:?} {b:?}");
+            }
+        }
+    }
+}
