@@ -1,4 +1,4 @@
-//! The benchmark's own command line, read by hand: an unknown argument is an error, never ignored.
+//! The command line of the benchmark of packages, read by hand: an unknown argument is an error, never ignored.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
-Measures when `cargo bench` starts it: cargo bench --bench convert -- [options]
+Measures when `cargo bench` starts it: cargo bench --bench package -- [options]
   --images N      images in the generated tree (50)
   --layer-kib N   size of an image's own layer; the two that it shares are 1.5 and 2 times as large (1024)
-  --rounds N      how often each way is timed (5)
-  --dir DIR       where the tree and the storage go (the system's temporary directory)";
+  --rounds N      how often each command is timed (5)
+  --dir DIR       where the tree and the packages go (the system's temporary directory)";
 
 /// What to measure, and where.
 pub(crate) struct Arguments {
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     pub(crate) images: usize,
     /// Size of an image's own layer in KiB; the others follow from it.
     pub(crate) layer_kib: usize,
-    /// How often each contender is timed.
+    /// How often each command is timed.
     pub(crate) rounds: usize,
     /// The directory in which the benchmark makes, and removes, its own.
     pub(crate) dir: PathBuf,
