@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
 
 use super::Place;
 use super::extent::Extent;
-use super::window::with_window;
+use super::window::{WINDOW_BYTES, with_window};
 use crate::text::shown;
 
 /// What lies at a path, links not followed.
@@ -154,21 +154,76 @@ impl super::File {
     /// # Errors
     /// When it cannot be opened or read, or when `piece` fails.
     pub fn stream(&self, mut piece: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
-        let mut content = self.open()?;
-        with_window(|window| {
-            let mut length = 0;
-            loop {
-                match content.read(window) {
-                    Ok(0) => return Ok(length),
-                    Ok(count) => {
-                        piece(&window[..count])?;
-                        length += count as u64;
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
+        match &self.within {
+            None => {
+                let file = open(&self.path())?;
+                let mut ahead = Ahead::of(&file, self.size);
+                through_window(&file, |bytes| {
+                    ahead.pass(bytes.len() as u64);
+                    piece(bytes)
+                })
             }
-        })
+            Some(extent) => through_window(extent.open(self.size), piece),
+        }
+    }
+}
+
+/// Reads all of it, piece by piece; returns how many bytes there were.
+fn through_window(mut content: impl Read, mut piece: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
+    with_window(|window| {
+        let mut length = 0;
+        loop {
+            match content.read(window) {
+                Ok(0) => return Ok(length),
+                Ok(count) => {
+                    piece(&window[..count])?;
+                    length += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    })
+}
+
+/// Asks the system to fetch what is read next while what was read is worked on: its own guess is a small part of a
+/// window, and a disk that waits for the processor takes several times as long. What is in memory costs a call.
+struct Ahead<'f> {
+    file: &'f File,
+    size: u64,
+    /// How much was read.
+    passed: u64,
+    /// How much was asked for.
+    asked: u64,
+}
+
+impl<'f> Ahead<'f> {
+    /// How far ahead, in bytes, and how much at a time.
+    const FAR: u64 = 16 << 20;
+    const STEP: u64 = 4 << 20;
+
+    fn of(file: &'f File, size: u64) -> Self {
+        let mut ahead = Self { file, size, passed: 0, asked: 0 };
+        if size > WINDOW_BYTES as u64 {
+            ahead.ask();
+        }
+        ahead
+    }
+
+    fn pass(&mut self, count: u64) {
+        self.passed += count;
+        if self.asked < self.size && self.passed + Self::FAR >= self.asked + Self::STEP {
+            self.ask();
+        }
+    }
+
+    /// Asks for what lies ahead; where the system refuses, reading is slower, and right all the same.
+    fn ask(&mut self) {
+        let end = (self.passed + Self::FAR).min(self.size);
+        if let (Ok(from), Ok(length)) = (i64::try_from(self.asked), i64::try_from(end - self.asked)) {
+            let _ = posix_fadvise(self.file, from, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED);
+        }
+        self.asked = end;
     }
 }
 

@@ -11,7 +11,7 @@ use std::io;
 use memmap2::MmapMut;
 
 /// Large enough that a system call a window costs nothing, small enough to stay in the processor's cache.
-const WINDOW_BYTES: usize = 256 << 10;
+pub(super) const WINDOW_BYTES: usize = 256 << 10;
 
 thread_local! {
     static WINDOW: RefCell<Option<MmapMut>> = const { RefCell::new(None) };
