@@ -61,13 +61,15 @@ pub fn look(root: &Path, entries: &[Entry]) -> Result<Vec<Present>> {
     Ok(present)
 }
 
-/// The first that is found of the places below `root` at which nothing is.
+/// The first of the places below `root`, folder by folder, at which nothing is.
 ///
 /// # Errors
 /// When the system refuses to say what is there.
 pub fn missing<'p>(root: &Path, places: impl Iterator<Item = &'p Place>) -> Result<Option<PathBuf>> {
     let places: Vec<&Place> = places.collect();
-    let folders: Vec<(&Path, Vec<u32>)> = by_folder(places.iter().copied()).into_iter().collect();
+    let mut folders: Vec<(&Path, Vec<u32>)> = by_folder(places.iter().copied()).into_iter().collect();
+    // Of several, it is always the same one that is told.
+    folders.sort_unstable_by_key(|(folder, _)| *folder);
     let look = |(folder, inside): &(&Path, Vec<u32>)| -> Result<Option<PathBuf>> {
         let cannot = || format!("cannot look at {}", shown(&root.join(folder)));
         let opened = match open(root, folder) {
