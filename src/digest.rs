@@ -9,8 +9,9 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use sha2::{Digest as _, Sha384, Sha512};
 
 use long::{Interned, Long};
 
@@ -211,7 +212,7 @@ impl std::error::Error for InvalidDigest {}
 /// Makes a digest out of bytes that arrive piece by piece.
 pub enum Hasher {
     /// For sha256 digests.
-    Sha256(Sha256),
+    Sha256(Context),
     /// For sha384 digests.
     Sha384(Sha384),
     /// For sha512 digests.
@@ -223,7 +224,7 @@ impl Hasher {
     #[must_use]
     pub fn new(algorithm: Algorithm) -> Self {
         match algorithm {
-            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
+            Algorithm::Sha256 => Self::Sha256(Context::new(&SHA256)),
             Algorithm::Sha384 => Self::Sha384(Sha384::new()),
             Algorithm::Sha512 => Self::Sha512(Sha512::new()),
         }
@@ -242,7 +243,11 @@ impl Hasher {
     #[must_use]
     pub fn finish(self) -> Digest {
         match self {
-            Self::Sha256(hasher) => Digest::sha256(hasher.finalize().into()),
+            Self::Sha256(hasher) => {
+                let mut bytes = [0; 32];
+                bytes.copy_from_slice(hasher.finish().as_ref());
+                Digest::sha256(bytes)
+            }
             Self::Sha384(hasher) => Digest::long(Long::Sha384(hasher.finalize().into())),
             Self::Sha512(hasher) => Digest::long(Long::Sha512(hasher.finalize().into())),
         }
