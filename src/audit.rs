@@ -45,9 +45,9 @@ pub fn audit(trees: &[Tree], depth: Depth, on_bytes: OnBytes) -> Result<Audit> {
     for tree in trees {
         audit.findings.extend(faults(tree, &verdicts)?);
     }
-    let files = claims.iter().flat_map(|(_, claim)| &claim.placed);
-    audit.files = files.map(|file| file.inode).collect::<HashSet<_>>().len() as u64;
-    audit.bytes = verdicts.hashed().bytes;
+    let files = claims.iter().flat_map(|claim| &claim.placed);
+    audit.files = files.map(|file| file.inode()).collect::<HashSet<_>>().len() as u64;
+    audit.bytes = verdicts.hashed.bytes;
     audit.digests = claims.len() as u64;
     Ok(audit)
 }
@@ -55,14 +55,14 @@ pub fn audit(trees: &[Tree], depth: Depth, on_bytes: OnBytes) -> Result<Audit> {
 /// Every file claims what its name says; all of them have to keep their word.
 fn claims(trees: &[Tree]) -> Claims<'static> {
     let catalogs = || trees.iter().map(|tree| &tree.scan.catalog);
-    let mut claims = verify::claims(catalogs().flat_map(|catalog| catalog.blobs.keys().copied()).collect());
+    let mut claims = Claims::about(catalogs().flat_map(|catalog| catalog.blobs.keys().copied()));
     for Catalog { blobs, manifests, .. } in catalogs() {
         for (digest, blob) in blobs {
-            let claim = verify::claim_of(&mut claims, digest);
+            let claim = claims.get_mut(digest);
             claim.into_iter().for_each(|claim| claim.placed.extend(blob.files.iter().cloned()));
         }
         for blob in manifests.values().flat_map(|manifest| manifest.blobs()) {
-            verify::claim_of(&mut claims, &blob.digest).into_iter().for_each(|it| it.says(blob.size));
+            claims.get_mut(&blob.digest).into_iter().for_each(|it| it.says(blob.size));
         }
     }
     claims
@@ -101,7 +101,7 @@ fn users_of_files<'t>(tree: &'t Tree, findings: &[Finding]) -> Users<'t> {
     let Tree { root, layout, scan, .. } = tree;
     let used = scan.catalog.images.par_iter().flat_map_iter(|(name, image)| {
         let entries = layout.standing(root, &scan.catalog, name, image).into_iter();
-        let entries = entries.map(|entry| (entry.place.path_in(root), entry.content.digest()));
+        let entries = entries.map(|entry| (entry.place.path_in(root), entry.content().digest()));
         entries.filter(|(path, _)| faulty.contains(path.as_path())).map(move |used| (name, used))
     });
     for (name, (path, digest)) in used.collect::<Vec<_>>() {
@@ -137,7 +137,7 @@ fn lacking_to(tree: &Tree, images: &[(&Reference, &Image)], told: &HashSet<&Path
     for (entry, present) in entries.iter().zip(present) {
         let path = entry.place.path_in(root);
         if !told.contains(path.as_path()) {
-            findings.extend(lack(&path, &entry.content, present));
+            findings.extend(lack(&path, &entry.content(), present));
         }
     }
     Ok(findings)
@@ -145,9 +145,9 @@ fn lacking_to(tree: &Tree, images: &[(&Reference, &Image)], told: &HashSet<&Path
 
 /// Whether the scan looked at the file of a blob.
 fn was_seen(tree: &Tree, entry: &Entry) -> bool {
-    let Content::Blob(digest) = &entry.content else { return false };
+    let Content::Blob(digest) = entry.content() else { return false };
     let path = entry.place.path_in(&tree.root);
-    tree.scan.catalog.files_of(digest).iter().any(|file| file.path() == path)
+    tree.scan.catalog.files_of(&digest).iter().any(|file| file.path() == path)
 }
 
 fn lack(path: &Path, content: &Content, present: Present) -> Option<Finding> {

@@ -159,7 +159,7 @@ impl Catalog {
                 if let Some(data) = blob.data.take()
                     && !self.blobs.contains_key(&blob.digest)
                 {
-                    self.inline.insert(blob.digest, data);
+                    self.inline.insert(blob.digest, data.into_boxed_slice());
                 }
             }
         }

@@ -13,6 +13,7 @@ use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha384, Sha512};
 
+use crate::text::{hex, unhex};
 use long::{Interned, Long};
 
 /// The hash functions that the OCI digest grammar registers.
@@ -78,14 +79,16 @@ impl Digest {
     /// When it is not exactly the algorithm's number of lower-case hex digits.
     pub fn from_hex(algorithm: Algorithm, hex: &str) -> Result<Self, InvalidDigest> {
         let decoded = match algorithm {
-            Algorithm::Sha256 => decode(hex).map(Self::sha256),
-            Algorithm::Sha384 => decode(hex).map(|bytes| Self::long(Long::Sha384(bytes))),
-            Algorithm::Sha512 => decode(hex).map(|bytes| Self::long(Long::Sha512(bytes))),
+            Algorithm::Sha256 => unhex(hex.as_bytes()).map(Self::sha256),
+            Algorithm::Sha384 => unhex(hex.as_bytes()).map(|bytes| Self::long(Long::Sha384(bytes))),
+            Algorithm::Sha512 => unhex(hex.as_bytes()).map(|bytes| Self::long(Long::Sha512(bytes))),
         };
         decoded.ok_or_else(|| InvalidDigest(format!("{}:{hex}", algorithm.name())))
     }
 
-    fn sha256(bytes: [u8; 32]) -> Self {
+    /// The digest that a sha256 is.
+    #[must_use]
+    pub fn sha256(bytes: [u8; 32]) -> Self {
         Self(Repr::Sha256(bytes))
     }
 
@@ -105,14 +108,7 @@ impl Digest {
     /// The part behind the colon.
     #[must_use]
     pub fn hex(&self) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let bytes = self.bytes();
-        let mut hex = String::with_capacity(bytes.len() * 2);
-        for byte in bytes {
-            hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            hex.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-        hex
+        hex(self.bytes()).map(char::from).collect()
     }
 
     /// The hash itself.
@@ -128,7 +124,8 @@ impl Digest {
 impl Ord for Digest {
     fn cmp(&self, other: &Self) -> Ordering {
         match (&self.0, &other.0) {
-            (Repr::Sha256(a), Repr::Sha256(b)) => a.cmp(b),
+            // The first bytes nearly always decide, and are compared at once.
+            (Repr::Sha256(a), Repr::Sha256(b)) => beginning(a).cmp(&beginning(b)).then_with(|| a.cmp(b)),
             (Repr::Sha256(_), Repr::Long(_)) => Ordering::Less,
             (Repr::Long(_), Repr::Sha256(_)) => Ordering::Greater,
             (Repr::Long(a), Repr::Long(b)) => a.get().cmp(b.get()),
@@ -136,30 +133,15 @@ impl Ord for Digest {
     }
 }
 
+fn beginning(hash: &[u8; 32]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *hash;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
 impl PartialOrd for Digest {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
-}
-
-/// Decodes exactly `2 * N` lower-case hex digits; the digest grammar knows no upper case.
-fn decode<const N: usize>(hex: &str) -> Option<[u8; N]> {
-    fn nibble(digit: u8) -> Option<u8> {
-        match digit {
-            b'0'..=b'9' => Some(digit - b'0'),
-            b'a'..=b'f' => Some(digit - b'a' + 10),
-            _ => None,
-        }
-    }
-    let digits = hex.as_bytes();
-    if digits.len() != 2 * N {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-    }
-    Some(bytes)
 }
 
 impl FromStr for Digest {

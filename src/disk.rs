@@ -4,6 +4,7 @@
 //! arrive by link, by clone, or are made aside and renamed into place, and only in a [`Destination`] that this
 //! process has locked. Every error carries the path that it happened at.
 
+mod folder_path;
 mod place;
 mod read;
 mod folder;
@@ -25,18 +26,20 @@ use std::fs::Metadata;
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::Arc;
+
+use triomphe::Arc;
 
 pub use destination::Destination;
 pub use extent::{Extent, Part, held, parts};
 pub use folder::{Folder, Kind as EntryKind, Small};
+pub use folder_path::FolderPath;
 pub use lock::WhenLocked;
 pub use mounts::{Links, is_one_mount, resolved, volumes};
 pub use names::Access;
 pub use output::{Output, OutputFolder, remove_output, write_text};
 pub use ownership::Ownership;
 pub use place::{Below, Place};
-pub use read::{Look, link_between, look, look_at, read_beginning, read_small, what_is_no_file};
+pub use read::{Look, SYMBOLIC_LINK, link_between, look, read_beginning, read_small, what_is_no_file};
 pub use room::{Habits, Room};
 pub use scratch::{Scratch, ScratchReader};
 pub use share::{Aside, Copy, Share, Shared};
@@ -84,8 +87,8 @@ pub struct Seen {
     pub size: u64,
     /// What it takes on disk, in bytes.
     pub allocated: u64,
-    /// Which inode it is.
-    pub inode: Inode,
+    device: u64,
+    number: u64,
     /// When its content last changed, in nanoseconds since 1970.
     pub modified_ns: i64,
 }
@@ -98,9 +101,17 @@ impl File {
             size: metadata.len(),
             // The kernel counts blocks in units of 512 bytes, whatever the file system's are.
             allocated: metadata.blocks() * 512,
-            inode: Inode::of(metadata),
+            device: metadata.dev(),
+            number: metadata.ino(),
             modified_ns: metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec()),
         }))
+    }
+
+    /// Which inode it is.
+    #[must_use]
+    pub fn inode(&self) -> Inode {
+        let offset = self.within.as_ref().map_or(0, |extent| extent.offset_in_part());
+        Inode { device: self.device, number: self.number, offset }
     }
 
     /// The path of the file, or of the one that it lies in.

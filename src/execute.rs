@@ -90,10 +90,10 @@ pub struct Spoiled {
 impl Spoiled {
     /// Takes in what was found of files before anything was copied.
     pub fn add(&mut self, verdicts: &Verdicts) {
-        for (digest, verdict) in verdicts.iter() {
-            self.faults.extend(verdict.faults.iter().cloned());
+        for verdict in verdicts.iter() {
+            self.faults.extend(verdict.faults().iter().cloned());
             if verdict.sound().is_empty() {
-                self.digests.insert(*digest);
+                self.digests.insert(verdict.digest);
             }
         }
     }
@@ -224,11 +224,11 @@ pub fn remove<'p>(folders: impl Iterator<Item = &'p PathBuf>, destination: &Dest
 
 /// The bytes of a small file.
 fn bytes(file: &Entry, catalog: &Catalog) -> Result<Vec<u8>> {
-    match &file.content {
+    match file.content() {
         Content::Link(digest) => Ok(digest.to_string().into_bytes()),
         Content::Text(text) => Ok(text.as_bytes().to_vec()),
-        Content::Manifest(digest) => catalog.manifest_bytes(*digest),
-        Content::Inline(digest) => inline(*digest, catalog)
+        Content::Manifest(digest) => catalog.manifest_bytes(digest),
+        Content::Inline(digest) => inline(digest, catalog)
             .ok_or_else(|| anyhow!("no manifest carries the content of {}", shown(&file.place.path()))),
         Content::Folder | Content::Blob(_) => bail!("{} is no small file", shown(&file.place.path())),
     }
@@ -369,7 +369,7 @@ fn copy(
                 placed.faults.push(finding::unreadable(&source.path(), &error).of(digest));
             }
         }
-        let is_other = |file: &mut File| file.inode != source.inode;
+        let is_other = |file: &mut File| file.inode() != source.inode();
         sound.retain(is_other);
         unread.retain(is_other);
     }

@@ -41,7 +41,7 @@ pub struct Descriptor {
     /// Which other entry of its list it is about: an attestation of `BuildKit`'s.
     pub about: Option<Box<Digest>>,
     /// The content itself, where the manifest carries it and it is what the digest says.
-    pub data: Option<Box<[u8]>>,
+    pub data: Option<Box<Vec<u8>>>,
 }
 
 /// Whether an image can do without some content.

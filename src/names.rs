@@ -191,7 +191,7 @@ pub fn rename(mut catalog: Catalog, naming: &Naming, target: &dyn Layout, resolv
     }
     let (images, conflicts) = gather_with(named, |name, images| resolve(&mut catalog, name, images));
     findings.extend(conflicts);
-    sources.retain(|name, _| images.contains_key(name));
+    let sources = sources.into_iter().filter(|(name, _)| images.contains_key(name)).collect();
     Ok(Named { catalog: Catalog { images, ..catalog }, findings, sources })
 }
 

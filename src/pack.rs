@@ -6,13 +6,11 @@
 pub mod deltas;
 mod split;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use smallvec::smallvec;
 
 pub use deltas::Deltas;
 pub use split::{Split, Writer};
@@ -34,14 +32,15 @@ use crate::verify::{self, Claim, Depth, Verdicts};
 const BATCH: (u64, usize) = (128 << 20, 256);
 
 /// The claims of all content that a package carries, in the order of its pieces.
-fn claims<'c>(catalog: &'c Catalog, pieces: &[Piece]) -> Vec<(Digest, Claim<'c>)> {
+fn claims<'c>(catalog: &'c Catalog, pieces: &[Piece]) -> Vec<Claim<'c>> {
     let content = pieces.iter().filter_map(|piece| match piece {
         Piece::Content(digest, size) => Some((digest, size)),
         Piece::Bytes(_) | Piece::Delta(..) => None,
     });
     let claims = content.map(|(digest, size)| {
-        let sources = Cow::Borrowed(catalog.files_of(digest));
-        (*digest, Claim { sizes: smallvec![*size], sources, ..Claim::default() })
+        let mut claim = Claim::of(*digest).by(catalog.files_of(digest));
+        claim.says(Some(*size));
+        claim
     });
     claims.collect()
 }
@@ -63,10 +62,8 @@ pub fn stream(
     while !rest.is_empty() {
         let (batch, next) = rest.split_at(batch(rest));
         rest = next;
-        let claims: Vec<_> = claims(catalog, batch)
-            .into_iter()
-            .filter(|(digest, claim)| !is_inline(catalog, digest, claim))
-            .collect();
+        let mut claims = claims(catalog, batch);
+        claims.retain(|claim| !is_inline(catalog, claim));
         let verdicts = verify::verify(&claims, Depth::Bytes, on_bytes);
         spoiled.add(&verdicts);
         if spoiled.digests.is_empty() {
@@ -89,8 +86,8 @@ fn batch(pieces: &[Piece]) -> usize {
 }
 
 /// Whether content is held by no file, but by a manifest.
-fn is_inline(catalog: &Catalog, digest: &Digest, claim: &Claim) -> bool {
-    claim.sources.is_empty() && catalog.inline.contains_key(digest)
+fn is_inline(catalog: &Catalog, claim: &Claim) -> bool {
+    claim.sources.is_empty() && catalog.inline.contains_key(&claim.digest)
 }
 
 fn write(
@@ -152,18 +149,20 @@ pub fn folder(
     let carried: HashMap<Digest, u64> = bill.carries.iter().map(|it| (it.digest, it.size)).collect();
     let described = bill.catalog(Path::new("")).map_err(anyhow::Error::msg)?;
     let mut entries = Vec::new();
-    for mut entry in Registry.entries(&described) {
-        entry.content = match entry.content {
+    for entry in Registry.entries(&described) {
+        entries.push(match entry.content() {
             Content::Blob(digest) | Content::Manifest(digest) if !carried.contains_key(&digest) => continue,
-            Content::Blob(digest) if catalog.inline.contains_key(&digest) => Content::Inline(digest),
-            content => content,
-        };
-        entries.push(entry);
+            Content::Blob(digest) if catalog.inline.contains_key(&digest) => {
+                entry.holding(Content::Inline(digest))
+            }
+            _ => entry,
+        });
     }
-    let claims = entries.iter().filter_map(|entry| match entry.content {
+    let claims = entries.iter().filter_map(|entry| match entry.content() {
         Content::Blob(digest) => {
-            let sources = Cow::Borrowed(catalog.files_of(&digest));
-            Some((digest, Claim { sizes: smallvec![carried[&digest]], sources, ..Claim::default() }))
+            let mut claim = Claim::of(digest).by(catalog.files_of(&digest));
+            claim.says(Some(carried[&digest]));
+            Some(claim)
         }
         _ => None,
     });

@@ -91,12 +91,12 @@ pub fn plan<'e>(
             }
             Names::Listed(images) => plan.images.extend(images.iter().cloned()),
         }
-        match (present, &entry.content) {
+        match (present, entry.content()) {
             (Present::Same, _) => {}
-            (Present::Blob(file), Content::Blob(digest)) if is_sound(verdicts.get(digest), file) => {
+            (Present::Blob(file), Content::Blob(digest)) if is_sound(verdicts.get(&digest), file) => {
                 plan.already_there.add(file.size);
             }
-            (_, Content::Blob(digest)) => targets.push((*digest, &entry.place)),
+            (_, Content::Blob(digest)) => targets.push((digest, &entry.place)),
             (_, Content::Folder) => plan.folders.push(&entry.place),
             _ => match entry.whole() {
                 Some(whole) if !begun.contains(whole) => plan.wholes.entry(whole).or_default().push(entry),
@@ -104,14 +104,15 @@ pub fn plan<'e>(
             },
         }
     }
-    targets.sort_by_key(|(digest, _)| *digest);
-    let alike = targets.chunk_by(|(a, _), (b, _)| a == b);
-    plan.placements = alike.map(|targets| place(targets, verdicts)).collect();
+    targets.sort_unstable();
+    let alike = || targets.chunk_by(|(a, _), (b, _)| a == b);
+    plan.placements.reserve_exact(alike().count());
+    plan.placements.extend(alike().map(|targets| place(targets, verdicts)));
     Ok(plan)
 }
 
 fn is_sound(verdict: Option<&Verdict>, file: &File) -> bool {
-    verdict.is_some_and(|verdict| verdict.sound().iter().any(|sound| sound.inode == file.inode))
+    verdict.is_some_and(|verdict| verdict.sound().iter().any(|sound| sound.inode() == file.inode()))
 }
 
 fn place<'e>(targets: &[(Digest, &'e Place)], verdicts: &'e Verdicts) -> Placement<'e> {
@@ -159,6 +160,13 @@ impl<'e> Plan<'e> {
             targets.iter().for_each(|_| tally.add(*size));
         }
         tally
+    }
+
+    /// The path at which each blob has to be; of several, the last.
+    #[must_use]
+    pub fn target_paths(&self) -> BTreeMap<Digest, PathBuf> {
+        let places = self.placements.iter().filter_map(|it| Some((it.digest, it.targets.last()?)));
+        places.map(|(digest, place)| (digest, place.path_in(&self.root))).collect()
     }
 
     /// The small files that it writes.

@@ -18,7 +18,7 @@ use crate::manifest::{self, MAX_MANIFEST_BYTES};
 use crate::text::shown;
 use crate::work;
 
-/// What lies where an entry should be.
+/// What lies where an entry should be, in two words: there is one for each of a million entries.
 #[derive(Debug)]
 pub enum Present {
     /// Nothing.
@@ -28,7 +28,7 @@ pub enum Present {
     /// Something else, which has to give way.
     Different,
     /// Something that cannot give way: a folder in a file's place, or the other way round.
-    Blocked(&'static str),
+    Blocked(Box<&'static str>),
     /// Something that the system refuses to show; the code of its error.
     Unreadable(i32),
     /// A file where a blob should be; whether it is sound is found out by hashing.
@@ -36,7 +36,13 @@ pub enum Present {
 }
 
 /// Nobody can follow it out of the tree if it is never followed.
-const LINKED: Present = Present::Blocked("a symbolic link in the place of a folder");
+fn linked() -> Present {
+    blocked("a symbolic link in the place of a folder")
+}
+
+fn blocked(what: &'static str) -> Present {
+    Present::Blocked(Box::new(what))
+}
 
 /// Looks at every entry below `root`; the answers come in the entries' order.
 ///
@@ -47,13 +53,17 @@ pub fn look(root: &Path, entries: &[Entry]) -> Result<Vec<Present>> {
     if matches!(disk::look(root)?, Look::Missing) {
         return Ok(present);
     }
-    let folders = by_folder(entries.iter().map(|entry| &entry.place));
-    let ways = ways(root, folders.keys().copied());
-    let folders: Vec<(&Path, Vec<u32>)> = folders.into_iter().collect();
-    let look = |(folder, inside): &(&Path, Vec<u32>)| match ways[folder] {
-        Way::Free => look_in(root, folder, entries, inside),
+    let place_of = |index: &u32| &entries[*index as usize].place;
+    let mut by_folder: Vec<u32> = (0..entries.len() as u32).collect();
+    by_folder.sort_by(|a, b| place_of(a).cmp_by_folder(place_of(b)));
+    let folders: Vec<&[u32]> =
+        by_folder.chunk_by(|a, b| place_of(a).folder() == place_of(b).folder()).collect();
+    let folder_of = |inside: &[u32]| -> &Path { place_of(&inside[0]).folder() };
+    let ways = ways(root, folders.iter().map(|inside| folder_of(inside)));
+    let look = |inside: &&[u32]| match ways[folder_of(inside)] {
+        Way::Free => look_in(root, folder_of(inside), entries, inside),
         Way::Missing => Vec::new(),
-        Way::Linked => inside.iter().map(|index| (*index, LINKED)).collect(),
+        Way::Linked => inside.iter().map(|index| (*index, linked())).collect(),
     };
     work::some_at_a_time(&folders, look, |looked| {
         looked.into_iter().for_each(|(index, found)| present[index as usize] = found);
@@ -66,18 +76,18 @@ pub fn look(root: &Path, entries: &[Entry]) -> Result<Vec<Present>> {
 /// # Errors
 /// When the system refuses to say what is there.
 pub fn missing<'p>(root: &Path, places: impl Iterator<Item = &'p Place>) -> Result<Option<PathBuf>> {
-    let places: Vec<&Place> = places.collect();
-    let mut folders: Vec<(&Path, Vec<u32>)> = by_folder(places.iter().copied()).into_iter().collect();
-    // Of several, it is always the same one that is told.
-    folders.sort_unstable_by_key(|(folder, _)| *folder);
-    let look = |(folder, inside): &(&Path, Vec<u32>)| -> Result<Option<PathBuf>> {
+    let mut places: Vec<&Place> = places.collect();
+    places.sort_by(|a, b| a.cmp_by_folder(b));
+    let folders: Vec<&[&Place]> = places.chunk_by(|a, b| a.folder() == b.folder()).collect();
+    let look = |inside: &&[&Place]| -> Result<Option<PathBuf>> {
+        let folder: &Path = inside[0].folder();
         let cannot = || format!("cannot look at {}", shown(&root.join(folder)));
         let opened = match open(root, folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(root.join(folder))),
             opened => opened.with_context(cannot)?,
         };
-        for place in inside.iter().map(|index| places[*index as usize]) {
-            if matches!(opened.look(place.clone()).with_context(cannot)?, Look::Missing) {
+        for place in *inside {
+            if matches!(opened.look((*place).clone()).with_context(cannot)?, Look::Missing) {
                 return Ok(Some(place.path_in(root)));
             }
         }
@@ -95,15 +105,6 @@ pub fn missing<'p>(root: &Path, places: impl Iterator<Item = &'p Place>) -> Resu
 /// Opens one of the folders that entries share; the root may be a link that a person named.
 fn open(root: &Path, folder: &Path) -> io::Result<Folder> {
     if folder.as_os_str().is_empty() { Folder::open_named(root) } else { Folder::open(root.join(folder)) }
-}
-
-/// The places by the folder that they share, as their numbers.
-fn by_folder<'p>(places: impl Iterator<Item = &'p Place>) -> HashMap<&'p Path, Vec<u32>> {
-    let mut folders: HashMap<&Path, Vec<u32>> = HashMap::new();
-    for (index, place) in places.enumerate() {
-        folders.entry(place.folder()).or_default().push(index as u32);
-    }
-    folders
 }
 
 /// How to get to a folder.
@@ -137,7 +138,7 @@ fn ways<'e>(root: &Path, folders: impl Iterator<Item = &'e Path>) -> HashMap<&'e
 
 fn way_to(folder: &Path) -> Way {
     match disk::look(folder) {
-        Ok(Look::Other("a symbolic link")) => Way::Linked,
+        Ok(Look::Other(disk::SYMBOLIC_LINK)) => Way::Linked,
         Ok(Look::Missing | Look::File(_) | Look::Other(_)) => Way::Missing,
         // What the system refuses to show is told of each entry.
         Ok(Look::Folder) | Err(_) => Way::Free,
@@ -162,25 +163,37 @@ fn look_in(root: &Path, folder: &Path, entries: &[Entry], inside: &[u32]) -> Vec
             && within
                 .parent()
                 .is_some_and(|own| links.binary_search_by(|it| (**it).cmp(own.as_os_str())).is_ok());
-        (*index, if is_linked { LINKED } else { look_at(&opened, entry, &within) })
+        (*index, if is_linked { linked() } else { look_at(&opened, entry, &within) })
     };
     inside.iter().map(look).collect()
 }
 
-/// The symbolic links right in a folder, in order, where entries lie below what is in it.
+/// From how many entries on it is less work to list a folder than to look at what each of them lies below; what else
+/// is in the folder, which may be far more, has to be listed as well.
+const WORTH_A_LIST: usize = 8;
+
+/// The symbolic links right in a folder, in order, that entries would lie below.
 fn links_in(folder: &Folder, entries: &[Entry], inside: &[u32]) -> io::Result<Vec<OsString>> {
-    if !inside.iter().any(|index| entries[*index as usize].place.is_below()) {
-        return Ok(Vec::new());
+    let below = inside.iter().map(|index| &entries[*index as usize].place).filter(|place| place.is_below());
+    if below.clone().count() >= WORTH_A_LIST {
+        let links = folder.list()?.into_iter().filter(|(_, kind)| *kind == EntryKind::Link);
+        return Ok(links.map(|(name, _)| name).collect());
     }
-    let links = folder.list()?.into_iter().filter(|(_, kind)| *kind == EntryKind::Link);
-    Ok(links.map(|(name, _)| name).collect())
+    let mut links = Vec::new();
+    for own in below.filter_map(|place| place.path_in_folder().parent().map(Path::to_owned)) {
+        if folder.kind(&own)? == Some(EntryKind::Link) {
+            links.push(own.into_os_string());
+        }
+    }
+    Ok(links)
 }
 
 fn look_at(folder: &Folder, entry: &Entry, within: &Path) -> Present {
     // Nearly always what is there is what should be: then nothing else has to be asked.
     let is_there = |bytes: &[u8]| folder.holds(within, bytes);
-    let most = match &entry.content {
-        Content::Folder | Content::Blob(_) => return look_whole(folder, entry),
+    let content = entry.content();
+    let most = match &content {
+        Content::Folder | Content::Blob(_) => return look_whole(folder, entry, &content),
         Content::Text(text) if is_there(text.as_bytes()) => return Present::Same,
         Content::Link(digest) if is_there(digest.to_string().as_bytes()) => return Present::Same,
         Content::Text(text) => text.len() as u64,
@@ -191,10 +204,10 @@ fn look_at(folder: &Folder, entry: &Entry, within: &Path) -> Present {
         Ok(Small::Bytes(bytes)) => bytes,
         Ok(Small::Missing) => return Present::Missing,
         Ok(Small::Longer | Small::Other(_)) => return Present::Different,
-        Ok(Small::Folder) => return Present::Blocked("a folder"),
+        Ok(Small::Folder) => return blocked("a folder"),
         Err(error) => return unreadable(&error),
     };
-    let is_same = match &entry.content {
+    let is_same = match &content {
         Content::Link(digest) => bytes == digest.to_string().as_bytes(),
         Content::Text(text) => bytes == text.as_bytes(),
         Content::Manifest(digest) | Content::Inline(digest) => {
@@ -206,14 +219,14 @@ fn look_at(folder: &Folder, entry: &Entry, within: &Path) -> Present {
 }
 
 /// Looks at what should be a folder or a blob, without reading it.
-fn look_whole(folder: &Folder, entry: &Entry) -> Present {
-    match (folder.look(entry.place.in_folder(folder.path().clone())), &entry.content) {
+fn look_whole(folder: &Folder, entry: &Entry, content: &Content) -> Present {
+    match (folder.look(entry.place.in_folder(folder.path().clone())), content) {
         (Err(error), _) => unreadable(&error),
         (Ok(Look::Missing), _) => Present::Missing,
         (Ok(Look::Folder), Content::Folder) => Present::Same,
-        (Ok(Look::Folder), _) => Present::Blocked("a folder"),
-        (Ok(Look::File(_)), Content::Folder) => Present::Blocked("a file"),
-        (Ok(Look::Other(what)), Content::Folder) => Present::Blocked(what),
+        (Ok(Look::Folder), _) => blocked("a folder"),
+        (Ok(Look::File(_)), Content::Folder) => blocked("a file"),
+        (Ok(Look::Other(what)), Content::Folder) => blocked(what),
         (Ok(Look::Other(_)), _) => Present::Different,
         (Ok(Look::File(file)), _) => Present::Blob(file),
     }

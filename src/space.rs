@@ -163,11 +163,11 @@ impl<'p> Volumes<'p> {
 
 /// How long a small file is, in bytes.
 fn size(file: &Entry, catalog: &Catalog) -> u64 {
-    let size = match &file.content {
+    let size = match file.content() {
         Content::Link(digest) => digest.to_string().len() as u64,
         Content::Text(text) => text.len() as u64,
-        Content::Inline(digest) => catalog.inline.get(digest).map_or(0, |bytes| bytes.len() as u64),
-        Content::Manifest(digest) => catalog.manifests.get(digest).map_or(0, |manifest| manifest.size),
+        Content::Inline(digest) => catalog.inline.get(&digest).map_or(0, |bytes| bytes.len() as u64),
+        Content::Manifest(digest) => catalog.manifests.get(&digest).map_or(0, |manifest| manifest.size),
         Content::Folder | Content::Blob(_) => 0, // counted elsewhere
     };
     size.max(1)

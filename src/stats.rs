@@ -84,8 +84,8 @@ pub fn weigh(catalogs: &[(&Catalog, &BTreeMap<&Reference, BTreeSet<Platform>>)])
         for (digest, blob) in &catalog.blobs {
             for file in &blob.files {
                 contents.entry(*digest).or_insert(file.size);
-                paths.insert((&file.place, file.inode.offset));
-                if inodes.insert(file.inode) {
+                paths.insert((&file.place, file.inode().offset));
+                if inodes.insert(file.inode()) {
                     weight.disk_bytes = weight.disk_bytes.saturating_add(file.size);
                     weight.allocated_bytes = weight.allocated_bytes.saturating_add(file.allocated);
                 }

@@ -1,4 +1,4 @@
-//! Names from outside as text: harmless on a terminal, valid in JSON.
+//! Text: names from outside, harmless on a terminal and valid in JSON, and hashes as digits.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -20,6 +20,32 @@ pub fn plain(text: &str) -> String {
         if is_harmful(c) { plain.extend(c.escape_default()) } else { plain.push(c) }
     }
     plain
+}
+
+/// The lower-case hex digits of bytes.
+pub fn hex(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| DIGITS[usize::from(digit)])
+}
+
+/// What exactly `2 * N` lower-case hex digits stand for; no name that is made of a hash knows upper case.
+#[must_use]
+pub fn unhex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    fn nibble(digit: u8) -> Option<u8> {
+        match digit {
+            b'0'..=b'9' => Some(digit - b'0'),
+            b'a'..=b'f' => Some(digit - b'a' + 10),
+            _ => None,
+        }
+    }
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    }
+    Some(bytes)
 }
 
 /// A path as text that is harmless on a terminal.

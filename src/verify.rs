@@ -3,10 +3,12 @@
 //! What lies at the destination already is checked in any case; of the source's copies only as many as it takes
 //! to find a sound one. Each inode is read once for each digest it claims.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+mod claim;
 
-use smallvec::SmallVec;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+pub use claim::{Claim, Claims, Sizes};
 
 use crate::catalog::Files;
 use crate::digest::Digest;
@@ -16,44 +18,14 @@ use crate::hash::{OnBytes, digest_of};
 use crate::tally::Tally;
 use crate::work;
 
-/// A digest that has to be at the destination, and the files that claim to hold it.
-#[derive(Debug, Default)]
-pub struct Claim<'c> {
-    /// The sizes that manifests say it has, in bytes; usually one.
-    pub sizes: Sizes,
-    /// Files that lie where they have to be.
-    pub placed: Files,
-    /// Files of the source.
-    pub sources: Cow<'c, [File]>,
-    /// Whether the source's files are to be copied: then they are hashed while they are.
-    pub is_copied: bool,
-}
-
-/// Claims, each about another digest, in the order of the digests.
-pub type Claims<'c> = Vec<(Digest, Claim<'c>)>;
-
-/// Claims about these digests, of which nothing is known yet.
-#[must_use]
-pub fn claims<'c>(mut digests: Vec<Digest>) -> Claims<'c> {
-    digests.sort_unstable();
-    digests.dedup();
-    let mut claims = Vec::with_capacity(digests.len());
-    claims.extend(digests.into_iter().map(|digest| (digest, Claim::default())));
-    claims
-}
-
-/// The claim about a digest.
-pub fn claim_of<'a, 'c>(claims: &'a mut Claims<'c>, digest: &Digest) -> Option<&'a mut Claim<'c>> {
-    let found = claims.binary_search_by(|(known, _)| known.cmp(digest)).ok()?;
-    Some(&mut claims[found].1)
-}
-
-/// Sizes in bytes, each once.
-pub type Sizes = SmallVec<[u64; 2]>;
-
 /// What was found of each digest.
 #[derive(Debug, Default)]
-pub struct Verdicts(Vec<(Digest, Verdict)>);
+pub struct Verdicts {
+    /// In the order of the digests.
+    of: Vec<Verdict>,
+    /// What was hashed of all files.
+    pub hashed: Tally,
+}
 
 /// How closely files are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,31 +37,16 @@ pub enum Depth {
 }
 
 /// What a look at a claim's files showed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Verdict {
+    /// What they claim to hold.
+    pub digest: Digest,
     /// Files that hold it; or else, source files that may hold it and were not read.
     files: Files,
     are_unread: bool,
-    /// Files that do not, and why.
-    pub faults: Box<[Finding]>,
-    /// What was hashed.
-    pub hashed: Tally,
-}
-
-impl Claim<'_> {
-    /// Takes in a size that a manifest says.
-    pub fn says(&mut self, size: Option<u64>) {
-        if let Some(size) = size.filter(|size| !self.sizes.contains(size)) {
-            self.sizes.push(size);
-            self.sizes.sort_unstable();
-        }
-    }
-
-    /// How many bytes it has, as its manifests say.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.sizes.last().copied().unwrap_or_default()
-    }
+    /// Files that do not, and why; of nearly every claim none.
+    #[expect(clippy::box_collection, reason = "one word in each of a million verdicts, instead of three")]
+    faults: Option<Box<Vec<Finding>>>,
 }
 
 impl Verdict {
@@ -105,6 +62,12 @@ impl Verdict {
         if self.are_unread { &self.files } else { &[] }
     }
 
+    /// Files that do not hold it, and why.
+    #[must_use]
+    pub fn faults(&self) -> &[Finding] {
+        self.faults.as_ref().map(|faults| faults.as_slice()).unwrap_or_default()
+    }
+
     /// How many bytes the destination can have; `None` where no file holds them.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
@@ -116,18 +79,18 @@ impl Verdicts {
     /// What was found of a digest.
     #[must_use]
     pub fn get(&self, digest: &Digest) -> Option<&Verdict> {
-        let found = self.0.binary_search_by(|(known, _)| known.cmp(digest)).ok()?;
-        Some(&self.0[found].1)
+        let found = self.of.binary_search_by(|verdict| verdict.digest.cmp(digest)).ok()?;
+        Some(&self.of[found])
     }
 
     /// All of them, in the order of the digests.
-    pub fn iter(&self) -> impl Iterator<Item = (&Digest, &Verdict)> {
-        self.0.iter().map(|(digest, verdict)| (digest, verdict))
+    pub fn iter(&self) -> impl Iterator<Item = &Verdict> {
+        self.of.iter()
     }
 
     /// Why files do not hold what they have to.
     pub fn faults(&self) -> impl Iterator<Item = &Finding> {
-        self.0.iter().flat_map(|(_, verdict)| &verdict.faults)
+        self.of.iter().flat_map(Verdict::faults)
     }
 
     /// How many bytes of some content the destination can have, as [`Verdict::size`].
@@ -135,33 +98,33 @@ impl Verdicts {
     pub fn size(&self, digest: &Digest) -> Option<u64> {
         self.get(digest)?.size()
     }
-
-    /// What was hashed of all files.
-    #[must_use]
-    pub fn hashed(&self) -> Tally {
-        let mut hashed = Tally::default();
-        self.0.iter().for_each(|(_, verdict)| hashed += verdict.hashed);
-        hashed
-    }
 }
 
 /// Looks at the files of all claims, each about another digest, the largest first.
 #[must_use]
-pub fn verify(claims: &[(Digest, Claim)], depth: Depth, on_bytes: OnBytes) -> Verdicts {
-    let look = |(digest, claim): &(Digest, Claim)| (*digest, judge(*digest, claim, depth, on_bytes));
-    let mut verdicts = work::largest_first(claims, |(_, claim)| claim.size(), look);
-    verdicts.sort_unstable_by_key(|(digest, _)| *digest);
-    Verdicts(verdicts)
+pub fn verify(claims: &[Claim], depth: Depth, on_bytes: OnBytes) -> Verdicts {
+    let hashed = Mutex::default();
+    let means = Means { depth, on_bytes, hashed: &hashed };
+    let mut of = work::largest_first(claims, Claim::size, |claim| judge(claim, &means));
+    of.sort_unstable_by_key(|verdict| verdict.digest);
+    Verdicts { of, hashed: hashed.into_inner().unwrap_or_else(PoisonError::into_inner) }
 }
 
 /// As [`verify`], of claims that may be about the same content; verdicts come in the claims' order.
-pub fn verify_each(claims: &[(Digest, Claim)], depth: Depth, on_bytes: OnBytes) -> Vec<Verdict> {
-    let look = |(digest, claim): &(Digest, Claim)| judge(*digest, claim, depth, on_bytes);
-    work::largest_first(claims, |(_, claim)| claim.size(), look)
+pub fn verify_each(claims: &[Claim], depth: Depth, on_bytes: OnBytes) -> Vec<Verdict> {
+    let means = Means { depth, on_bytes, hashed: &Mutex::default() };
+    work::largest_first(claims, Claim::size, |claim| judge(claim, &means))
 }
 
-fn judge(digest: Digest, claim: &Claim, depth: Depth, on_bytes: OnBytes) -> Verdict {
-    let mut verdict = Verdict::default();
+/// How to look, and where to count.
+struct Means<'a> {
+    depth: Depth,
+    on_bytes: OnBytes<'a>,
+    hashed: &'a Mutex<Tally>,
+}
+
+fn judge(claim: &Claim, means: &Means) -> Verdict {
+    let mut verdict = Verdict { digest: claim.digest, files: Files::new(), are_unread: false, faults: None };
     let mut faults = Vec::new();
     let mut known: HashMap<Inode, Option<Finding>> = HashMap::new();
     let placed = claim.placed.iter().map(|file| (file, true));
@@ -169,8 +132,8 @@ fn judge(digest: Digest, claim: &Claim, depth: Depth, on_bytes: OnBytes) -> Verd
         if !is_placed && !verdict.sound().is_empty() {
             break;
         }
-        if !is_placed && claim.is_copied && depth == Depth::Bytes {
-            match check_size(digest, claim, file) {
+        if !is_placed && claim.is_copied && means.depth == Depth::Bytes {
+            match check_size(claim, file) {
                 Ok(()) => {
                     verdict.are_unread = true;
                     verdict.files.push(file.clone());
@@ -179,41 +142,33 @@ fn judge(digest: Digest, claim: &Claim, depth: Depth, on_bytes: OnBytes) -> Verd
             }
             continue;
         }
-        let fault = known
-            .entry(file.inode)
-            .or_insert_with(|| check(digest, claim, file, depth, on_bytes, &mut verdict.hashed).err());
+        let fault = known.entry(file.inode()).or_insert_with(|| check(claim, file, means).err());
         match fault {
             None => verdict.files.push(file.clone()),
             Some(fault) => faults.push(Finding { file: file.path(), ..fault.clone() }),
         }
     }
-    verdict.faults = faults.into();
+    verdict.faults = (!faults.is_empty()).then(|| Box::new(faults));
     verdict
 }
 
-fn check(
-    digest: Digest,
-    claim: &Claim,
-    file: &File,
-    depth: Depth,
-    on_bytes: OnBytes,
-    hashed: &mut Tally,
-) -> Result<(), Finding> {
-    check_size(digest, claim, file)?;
-    if depth == Depth::Sizes {
+fn check(claim: &Claim, file: &File, means: &Means) -> Result<(), Finding> {
+    check_size(claim, file)?;
+    if means.depth == Depth::Sizes {
         return Ok(());
     }
-    let (found, length) = digest_of(file, digest.algorithm(), on_bytes)
+    let digest = claim.digest;
+    let (found, length) = digest_of(file, digest.algorithm(), means.on_bytes)
         .map_err(|error| finding::unreadable(&file.path(), &error).of(digest))?;
-    hashed.add(length);
+    means.hashed.lock().unwrap_or_else(PoisonError::into_inner).add(length);
     if found == digest { Ok(()) } else { Err(finding::corrupt(&file.path(), digest, found)) }
 }
 
-fn check_size(digest: Digest, claim: &Claim, file: &File) -> Result<(), Finding> {
+fn check_size(claim: &Claim, file: &File) -> Result<(), Finding> {
     if claim.sizes.is_empty() || claim.sizes.contains(&file.size) {
         return Ok(());
     }
     let sizes: Vec<_> = claim.sizes.iter().map(|size| format!("{size} bytes")).collect();
-    let finding = Finding::at(Kind::WrongSize, file.path()).of(digest);
+    let finding = Finding::at(Kind::WrongSize, file.path()).of(claim.digest);
     Err(finding.expected(sizes.join(" or ")).found(format_args!("{} bytes", file.size)))
 }

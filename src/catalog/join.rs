@@ -61,7 +61,8 @@ pub fn gather_with(
             Err(finding) => findings.push(*finding),
         }
     }
-    (images, findings)
+    // Made anew it takes half the memory: nodes that were filled one by one are half empty.
+    (images.into_iter().collect(), findings)
 }
 
 impl Catalog {
@@ -77,8 +78,8 @@ impl Catalog {
             for (digest, blob) in catalog.blobs {
                 let files = &mut joined.blobs.entry(digest).or_default().files;
                 // A tree that is named twice has each file once.
-                let known: HashSet<_> = files.iter().map(|file| (file.path(), file.inode)).collect();
-                files.extend(blob.files.into_iter().filter(|it| !known.contains(&(it.path(), it.inode))));
+                let known: HashSet<_> = files.iter().map(|file| (file.path(), file.inode())).collect();
+                files.extend(blob.files.into_iter().filter(|it| !known.contains(&(it.path(), it.inode()))));
             }
             for (repository, grants) in catalog.grants {
                 joined.grants.entry(repository).or_default().extend(grants);

@@ -27,7 +27,7 @@ use crate::report::{self, Format};
 use crate::space;
 use crate::tally::sum;
 use crate::text::shown;
-use crate::verify::{self, Claim, Claims, Depth, Verdicts};
+use crate::verify::{self, Claim, Depth, Verdicts};
 
 /// What `apply` was asked.
 pub struct Application<'a> {
@@ -97,7 +97,7 @@ fn attempt(asked: &Application, report: &mut report::Application) -> Result<Resu
         .iter()
         .cloned()
         .zip(present)
-        .filter(|(entry, _)| match entry.content {
+        .filter(|(entry, _)| match entry.content() {
             Content::Blob(digest) | Content::Manifest(digest) => carried.contains_key(&digest),
             _ => true,
         })
@@ -156,9 +156,9 @@ fn check(
 ) -> Verdicts {
     let mut claims: BTreeMap<Digest, Claim> = BTreeMap::new();
     for (entry, present) in entries.iter().zip(present) {
-        let Content::Blob(digest) = entry.content else { continue };
+        let Content::Blob(digest) = entry.content() else { continue };
         let Some(file) = carried.get(&digest) else { continue };
-        let claim = claims.entry(digest).or_default();
+        let claim = claims.entry(digest).or_insert_with(|| Claim::of(digest));
         claim.says(Some(file.size));
         claim.sources = vec![file.clone()].into();
         if let Present::Blob(there) = present {
@@ -171,9 +171,9 @@ fn check(
     for claim in claims.values_mut() {
         claim.is_copied = !is_linked || claim.sources.iter().all(File::is_to_come);
     }
-    let claims: Claims = claims.into_iter().collect();
+    let claims: Vec<Claim> = claims.into_values().collect();
     let depth = if asked.is_dry_run { Depth::Sizes } else { Depth::Bytes };
-    let placed = claims.iter().flat_map(|(_, claim)| &claim.placed).map(|file| file.size);
+    let placed = claims.iter().flat_map(|claim| &claim.placed).map(|file| file.size);
     let bar = asked.progress.bytes("verifying", sum(placed));
     verify::verify(&claims, depth, &|bytes| bar.add(bytes))
 }

@@ -1,6 +1,7 @@
 //! `to-registry`, `to-dir` and `to-oci`: every wanted image of one or more sources, verified, into one layout.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -23,7 +24,7 @@ use crate::space;
 use crate::stats::need;
 use crate::tally::{Tally, sum};
 use crate::text::shown;
-use crate::verify::{self, Claims, Depth, Verdicts};
+use crate::verify::{self, Claim, Claims, Depth, Verdicts};
 
 /// What a conversion was asked.
 pub struct Conversion<'a> {
@@ -79,8 +80,10 @@ pub fn convert(asked: &Conversion) -> Result<Ending> {
     report.findings = damage.findings;
 
     let kept;
-    let mut entries = goal.entries.as_slice();
-    let mut plan = plan::plan(&root, entries, &goal.present, &verdicts)?;
+    let Goal { entries: wanted, present } = goal;
+    let mut entries = wanted.as_slice();
+    let mut plan = plan::plan(&root, entries, &present, &verdicts)?;
+    drop(present); // there is much of it, and it is in the plan
     report.plans(&plan, space::check(&plan, &catalog, asked.share, 0)?);
     if let Some(destination) = destination.as_ref().filter(|_| asked.may_write(&report))
         && let Some(damage) = place(asked, destination, &plan, &catalog, &verdicts, &mut report)?
@@ -174,17 +177,17 @@ fn check(
     report: &mut report::Conversion,
 ) -> Result<Verdicts> {
     let mut claims = claims(catalog, goal);
-    let bar = asked.progress.bytes("verifying", sum(claims.iter().map(|(_, claim)| claim.size())));
+    let bar = asked.progress.bytes("verifying", sum(claims.iter().map(Claim::size)));
     // What has to be copied is hashed on the way; what can be shared is hashed where it lies.
     match asked.share {
         Share::HardLink => {}
-        Share::Copy => claims.iter_mut().for_each(|(_, claim)| claim.is_copied = true),
+        Share::Copy => claims.iter_mut().for_each(|claim| claim.is_copied = true),
         Share::Auto | Share::Reflink => {
             let far = far_sources(asked, root)?;
             let is_far = |file: &File| {
                 file.within.is_some() || far.iter().any(|it| file.place.folder().starts_with(it))
             };
-            for (_, claim) in &mut claims {
+            for claim in claims.iter_mut() {
                 // Of several files, one that can be shared is the better one.
                 if !claim.sources.is_sorted_by_key(is_far) {
                     claim.sources.to_mut().sort_by_key(is_far);
@@ -196,7 +199,7 @@ fn check(
     let depth = if asked.is_dry_run || !asked.verifies { Depth::Sizes } else { Depth::Bytes };
     let verdicts = verify::verify(&claims, depth, &|bytes| bar.add(bytes));
     drop(bar);
-    report.verified += verdicts.hashed();
+    report.verified += verdicts.hashed;
     Ok(verdicts)
 }
 
@@ -213,26 +216,30 @@ fn far_sources<'a>(asked: &Conversion<'a>, root: &Path) -> Result<Vec<&'a Path>>
 
 /// Which files claim to hold what the images need, and what else has to be at the destination.
 fn claims<'c>(catalog: &'c Catalog, goal: &Goal) -> Claims<'c> {
-    let needed = catalog.images.values().flat_map(|image| catalog.closure(image.digest).blobs);
-    let laid_out = goal.entries.iter().filter_map(|entry| match entry.content {
+    let laid_out = goal.entries.iter().filter_map(|entry| match entry.content() {
         Content::Blob(digest) => Some(digest),
         _ => None,
     });
-    let mut claims = verify::claims(needed.map(|(digest, _)| digest).chain(laid_out).collect());
-    for image in catalog.images.values() {
-        for (digest, descriptor) in catalog.closure(image.digest).blobs {
-            verify::claim_of(&mut claims, &digest).into_iter().for_each(|it| it.says(descriptor.size));
-        }
+    let mut claims = Claims::about(laid_out);
+    // What a manifest carries itself, or another one is, is laid out as something else.
+    let mut others: BTreeMap<Digest, Claim> = BTreeMap::new();
+    let images: HashSet<Digest> = catalog.images.values().map(|image| image.digest).collect();
+    for (digest, descriptor) in images.into_iter().flat_map(|image| catalog.closure(image).blobs) {
+        let claim = claims.get_mut(&digest);
+        claim
+            .unwrap_or_else(|| others.entry(digest).or_insert_with(|| Claim::of(digest)))
+            .says(descriptor.size);
     }
+    claims.add(others);
     for (entry, present) in goal.entries.iter().zip(&goal.present) {
-        if let (Content::Blob(digest), Present::Blob(file)) = (&entry.content, present)
-            && let Some(claim) = verify::claim_of(&mut claims, digest)
+        if let (Content::Blob(digest), Present::Blob(file)) = (entry.content(), present)
+            && let Some(claim) = claims.get_mut(&digest)
         {
             claim.placed.push(file.clone());
         }
     }
-    for (digest, claim) in &mut claims {
-        claim.sources = Cow::Borrowed(catalog.files_of(digest));
+    for claim in claims.iter_mut() {
+        claim.sources = Cow::Borrowed(catalog.files_of(&claim.digest));
     }
     claims
 }

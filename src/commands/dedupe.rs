@@ -60,14 +60,14 @@ pub fn dedupe(asked: &Deduplication) -> Result<Ending> {
         .map(|verdict| {
             let joined = join(&verdict, &destinations);
             bar.add(1);
-            joined.map(|joined| (joined, verdict.faults))
+            joined.map(|joined| (joined, verdict))
         })
         .collect::<Result<_>>()?;
     drop(bar);
     destinations.values().try_for_each(Destination::sync)?;
-    for (joined, faults) in joined {
+    for (joined, verdict) in joined {
         report.joined += joined;
-        report.findings.extend(faults);
+        report.findings.extend(verdict.faults().iter().cloned());
     }
     attribute(&mut report.findings, &trees);
     conclude(&report, &report.findings, asked.format)
@@ -95,15 +95,15 @@ fn groups(trees: &[Tree], report: &mut report::Deduplication) -> Result<Vec<Grou
     let mut groups = Vec::new();
     for (digest, files) in files {
         report.files += files.len() as u64;
-        inodes.extend(files.values().map(|file| file.inode));
-        let of_digest: BTreeSet<Inode> = files.values().map(|file| file.inode).collect();
+        inodes.extend(files.values().map(|file| file.inode()));
+        let of_digest: BTreeSet<Inode> = files.values().map(|file| file.inode()).collect();
         if of_digest.len() < 2 {
             continue;
         }
         let mut alike: BTreeMap<_, Vec<File>> = BTreeMap::new();
         for file in files.into_values() {
             let (access, _) = file.access()?;
-            alike.entry((file.inode.device, access)).or_default().push(file);
+            alike.entry((file.inode().device, access)).or_default().push(file);
         }
         report.kept_apart += alike.len() as u64 - 1;
         groups.extend(alike.into_values().map(|files| Group { digest, files }).filter(Group::has_copies));
@@ -114,21 +114,17 @@ fn groups(trees: &[Tree], report: &mut report::Deduplication) -> Result<Vec<Grou
 
 impl Group {
     fn has_copies(&self) -> bool {
-        self.files.iter().any(|file| file.inode != self.files[0].inode)
+        self.files.iter().any(|file| file.inode() != self.files[0].inode())
     }
 }
 
 /// Hashes every inode: a corrupt copy must neither spread nor be lost sight of.
 fn check(asked: &Deduplication, groups: &[Group]) -> Vec<Verdict> {
-    let claims: Vec<_> = groups
-        .iter()
-        .map(|group| {
-            (group.digest, Claim { placed: group.files.iter().cloned().collect(), ..Claim::default() })
-        })
-        .collect();
+    let claims: Vec<_> =
+        groups.iter().map(|group| Claim::of(group.digest).by_placed(group.files.iter().cloned())).collect();
     let depth = if asked.is_dry_run { Depth::Sizes } else { Depth::Bytes };
     let mut inodes = BTreeSet::new();
-    let files = groups.iter().flat_map(|group| &group.files).filter(|file| inodes.insert(file.inode));
+    let files = groups.iter().flat_map(|group| &group.files).filter(|file| inodes.insert(file.inode()));
     let bar = asked.progress.bytes("verifying", sum(files.map(|file| file.size)));
     verify::verify_each(&claims, depth, &|bytes| bar.add(bytes))
 }
@@ -137,7 +133,7 @@ fn check(asked: &Deduplication, groups: &[Group]) -> Vec<Verdict> {
 fn join(verdict: &Verdict, destinations: &BTreeMap<&Path, Destination>) -> Result<report::Joined> {
     let mut names: HashMap<Inode, Vec<&File>> = HashMap::new();
     for file in verdict.sound() {
-        names.entry(file.inode).or_default().push(file);
+        names.entry(file.inode()).or_default().push(file);
     }
     let mut copies: Vec<Vec<&File>> = names.into_values().collect();
     copies.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a[0].place.cmp(&b[0].place)));

@@ -108,10 +108,8 @@ fn repair_from(
     destination: &Destination,
 ) -> Result<Vec<Repaired>> {
     let digests: BTreeSet<Digest> = wanted.iter().map(|(_, digest)| *digest).collect();
-    let claims: Vec<_> = digests
-        .into_iter()
-        .map(|digest| (digest, Claim { sources: source.files_of(&digest).into(), ..Claim::default() }))
-        .collect();
+    let claims: Vec<_> =
+        digests.into_iter().map(|digest| Claim::of(digest).by(source.files_of(&digest))).collect();
     let verdicts = verify::verify(&claims, Depth::Bytes, &|_| {});
     let mut entries = Vec::new();
     let mut repaired = Vec::new();

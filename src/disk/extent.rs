@@ -57,7 +57,7 @@ pub fn parts(paths: &[PathBuf]) -> Result<Arc<[Part]>> {
             Look::Folder => bail!("{} is a folder", shown(path)),
             Look::Other(what) => bail!("{} is {what}", shown(path)),
         };
-        let super::Seen { size, inode, modified_ns, .. } = *file;
+        let (inode, size, modified_ns) = (file.inode(), file.size, file.modified_ns);
         parts.push(Part { path: path.clone(), start, size, inode, modified_ns, held: None });
         start += size;
     }
@@ -70,7 +70,8 @@ pub fn parts(paths: &[PathBuf]) -> Result<Arc<[Part]>> {
 /// When the system does not say how long it is.
 pub fn held(path: &Path, scratch: Scratch) -> io::Result<Arc<[Part]>> {
     let file = scratch.into_file();
-    let super::Seen { size, inode, modified_ns, .. } = *super::File::of(path.into(), &file.metadata()?);
+    let seen = super::File::of(path.into(), &file.metadata()?);
+    let (inode, size, modified_ns) = (seen.inode(), seen.size, seen.modified_ns);
     let held = Some(Held(Arc::new(file)));
     Ok([Part { path: path.to_owned(), start: 0, size, inode, modified_ns, held }].into())
 }
@@ -101,14 +102,14 @@ impl super::File {
     #[must_use]
     pub fn to_come(size: u64) -> Self {
         let nowhere = Extent { parts: Arc::new([]), offset: 0 };
-        let inode = Inode { device: 0, number: 0, offset: 0 };
         let place = Path::new("").into();
-        Self(Arc::new(Seen {
+        Self(triomphe::Arc::new(Seen {
             place,
             within: Some(Box::new(nowhere)),
             size,
             allocated: 0,
-            inode,
+            device: 0,
+            number: 0,
             modified_ns: 0,
         }))
     }
@@ -125,12 +126,13 @@ impl Extent {
     #[must_use]
     pub fn file(&self, size: u64) -> super::File {
         let part = self.part();
-        super::File(Arc::new(Seen {
+        super::File(triomphe::Arc::new(Seen {
             place: part.path.as_path().into(),
             within: Some(Box::new(self.clone())),
             size,
             allocated: size,
-            inode: Inode { offset: self.offset - part.start, ..part.inode },
+            device: part.inode.device,
+            number: part.inode.number,
             modified_ns: part.modified_ns,
         }))
     }
@@ -145,18 +147,26 @@ impl Extent {
     pub(super) fn check_unchanged(&self) -> io::Result<()> {
         for part in self.parts.iter().filter(|part| part.held.is_none()) {
             let now = super::File::of(part.path.as_path().into(), &std::fs::symlink_metadata(&part.path)?);
-            if (now.inode, now.size, now.modified_ns) != (part.inode, part.size, part.modified_ns) {
+            if (now.inode(), now.size, now.modified_ns) != (part.inode, part.size, part.modified_ns) {
                 return Err(io::Error::other("it was changed while it was being read"));
             }
         }
         Ok(())
     }
 
+    /// Where it begins in the first of its files.
+    pub(super) fn offset_in_part(&self) -> u64 {
+        self.parts.get(self.first()).map_or(0, |part| self.offset - part.start)
+    }
+
     /// The file in which it begins.
     #[must_use]
     pub fn part(&self) -> &Part {
-        let next = self.parts.partition_point(|part| part.start <= self.offset);
-        &self.parts[next.saturating_sub(1)]
+        &self.parts[self.first()]
+    }
+
+    fn first(&self) -> usize {
+        self.parts.partition_point(|part| part.start <= self.offset).saturating_sub(1)
     }
 }
 

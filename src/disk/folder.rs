@@ -7,18 +7,18 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use triomphe::Arc;
 
-use super::{File, Inode, Look, Place, Seen, what_is_no_file};
+use super::{File, FolderPath, Look, Place, Seen, what_is_no_file};
 
 /// A folder that is held open.
 pub struct Folder {
-    path: Arc<Path>,
+    path: FolderPath,
     handle: fs::File,
 }
 
@@ -73,7 +73,7 @@ impl Folder {
     ///
     /// # Errors
     /// When it is not there, is none, or cannot be read.
-    pub fn open(path: impl Into<Arc<Path>>) -> io::Result<Self> {
+    pub fn open(path: impl Into<FolderPath>) -> io::Result<Self> {
         let path = path.into();
         let handle = open(&path, OFlag::O_NOFOLLOW)?;
         Ok(Self { path, handle })
@@ -83,7 +83,7 @@ impl Folder {
     ///
     /// # Errors
     /// When it is not there, is none, or cannot be read.
-    pub fn open_named(path: impl Into<Arc<Path>>) -> io::Result<Self> {
+    pub fn open_named(path: impl Into<FolderPath>) -> io::Result<Self> {
         let path = path.into();
         let handle = open(&path, OFlag::empty())?;
         Ok(Self { path, handle })
@@ -91,7 +91,7 @@ impl Folder {
 
     /// Its path.
     #[must_use]
-    pub fn path(&self) -> &Arc<Path> {
+    pub fn path(&self) -> &FolderPath {
         &self.path
     }
 
@@ -115,16 +115,27 @@ impl Folder {
                 Some(Type::Symlink) => Kind::Link,
                 Some(_) => Kind::Other,
                 // Some file systems do not say it in their listings.
-                None => match self.stat(Path::new(name)) {
-                    Ok(stat) => Kind::of(SFlag::from_bits_truncate(stat.st_mode)),
-                    Err(Errno::ENOENT) => continue,
-                    Err(error) => return Err(error.into()),
+                None => match self.kind(Path::new(name))? {
+                    Some(kind) => kind,
+                    None => continue,
                 },
             };
             found.push((name.to_owned(), kind));
         }
         found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         Ok(found)
+    }
+
+    /// What a name in it leads to, if there is anything.
+    ///
+    /// # Errors
+    /// When the system refuses to say.
+    pub fn kind(&self, name: &Path) -> io::Result<Option<Kind>> {
+        match self.stat(name) {
+            Ok(stat) => Ok(Some(Kind::of(SFlag::from_bits_truncate(stat.st_mode)))),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Looks at a place in it, or right below, without following a symbolic link at its end.
@@ -137,15 +148,7 @@ impl Folder {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(Look::Missing),
             Err(error) => return Err(error.into()),
         };
-        let mode = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
-        Ok(match mode {
-            SFlag::S_IFREG => Look::File(File::of_stat(place, &stat)),
-            SFlag::S_IFDIR => Look::Folder,
-            SFlag::S_IFLNK => Look::Other("a symbolic link"),
-            SFlag::S_IFIFO => Look::Other("a pipe"),
-            SFlag::S_IFSOCK => Look::Other("a socket"),
-            _ => Look::Other("a device"),
-        })
+        Ok(Look::of(stat.st_mode, || File::of_stat(place, &stat)))
     }
 
     /// Reads a whole small file, of at most so many bytes; never waits for a pipe's other end, and never follows a
@@ -218,7 +221,8 @@ impl File {
             within: None,
             size: stat.st_size.unsigned_abs(),
             allocated: stat.st_blocks.unsigned_abs() * 512,
-            inode: Inode { device: stat.st_dev, number: stat.st_ino, offset: 0 },
+            device: stat.st_dev,
+            number: stat.st_ino,
             modified_ns: stat.st_mtime.wrapping_mul(1_000_000_000).wrapping_add(stat.st_mtime_nsec),
         }))
     }

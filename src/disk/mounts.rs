@@ -144,7 +144,7 @@ impl Links {
     /// Whether `file` lies on the same device.
     #[must_use]
     pub fn is_on_device(&self, file: &File) -> bool {
-        file.inode.device == self.device
+        file.inode().device == self.device
     }
 
     /// Whether `file` can get a name there. Limits that only show when they are reached do not count.

@@ -8,12 +8,14 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+
+use super::FolderPath;
+use crate::text::{hex, unhex};
 
 /// A path: a folder, the name of what lies right in it, and what may lie below that.
 #[derive(Clone)]
 pub struct Place {
-    folder: Arc<Path>,
+    folder: FolderPath,
     name: Name,
 }
 
@@ -48,8 +50,6 @@ impl Below {
     }
 }
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
 impl Name {
     fn of(name: &OsStr, below: Below) -> Self {
         let bytes = name.as_bytes();
@@ -69,10 +69,7 @@ impl Name {
     fn text<'n>(&'n self, buffer: &'n mut [u8; 64]) -> &'n OsStr {
         match self {
             Self::Hex(hash, _) => {
-                for (byte, pair) in hash.iter().zip(buffer.chunks_exact_mut(2)) {
-                    pair[0] = DIGITS[usize::from(byte >> 4)];
-                    pair[1] = DIGITS[usize::from(byte & 15)];
-                }
+                buffer.iter_mut().zip(hex(hash)).for_each(|(place, digit)| *place = digit);
                 OsStr::from_bytes(buffer)
             }
             Self::Other(name, _) => OsStr::from_bytes(name),
@@ -88,27 +85,10 @@ impl Name {
     }
 }
 
-/// What 64 lower-case hex digits stand for.
-fn unhex(digits: &[u8]) -> Option<[u8; 32]> {
-    let value = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let mut hash = [0; 32];
-    if digits.len() != 2 * hash.len() {
-        return None;
-    }
-    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = value(pair[0])? << 4 | value(pair[1])?;
-    }
-    Some(hash)
-}
-
 impl Place {
     /// What is called `name` in `folder`.
     #[must_use]
-    pub fn new(folder: Arc<Path>, name: impl AsRef<OsStr>) -> Self {
+    pub fn new(folder: FolderPath, name: impl AsRef<OsStr>) -> Self {
         Self { folder, name: Name::of(name.as_ref(), Below::Nothing) }
     }
 
@@ -121,9 +101,18 @@ impl Place {
         self
     }
 
+    /// The hash whose digits its name is, where it is called so.
+    #[must_use]
+    pub fn hash(&self) -> Option<&[u8; 32]> {
+        match &self.name {
+            Name::Hex(hash, _) => Some(hash),
+            Name::Other(..) => None,
+        }
+    }
+
     /// The folder that others are in as well: the place's own, or the one above that.
     #[must_use]
-    pub fn folder(&self) -> &Arc<Path> {
+    pub fn folder(&self) -> &FolderPath {
         &self.folder
     }
 
@@ -153,13 +142,23 @@ impl Place {
         path
     }
 
+    /// The order of their folders, and in each that of the names.
+    #[must_use]
+    pub fn cmp_by_folder(&self, other: &Self) -> Ordering {
+        if self.folder.is(&other.folder) {
+            return self.cmp_in_folder(other);
+        }
+        let folders = self.folder.as_os_str().cmp(other.folder.as_os_str());
+        folders.then_with(|| self.cmp_in_folder(other))
+    }
+
     fn cmp_in_folder(&self, other: &Self) -> Ordering {
         self.name.cmp(&other.name).then_with(|| self.name.below().cmp(&other.name.below()))
     }
 
     /// The same in another folder.
     #[must_use]
-    pub fn in_folder(&self, folder: Arc<Path>) -> Self {
+    pub fn in_folder(&self, folder: FolderPath) -> Self {
         Self { folder, ..self.clone() }
     }
 
@@ -176,7 +175,7 @@ impl Place {
 
 impl From<&Path> for Place {
     fn from(path: &Path) -> Self {
-        let folder = path.parent().unwrap_or(Path::new("")).into();
+        let folder = FolderPath::from(path.parent().unwrap_or(Path::new("")));
         Self::new(folder, path.file_name().unwrap_or(path.as_os_str()))
     }
 }
@@ -190,7 +189,7 @@ impl From<&str> for Place {
 /// The order of their paths, however these are divided.
 impl Ord for Place {
     fn cmp(&self, other: &Self) -> Ordering {
-        if Arc::ptr_eq(&self.folder, &other.folder) {
+        if self.folder.is(&other.folder) {
             return self.cmp_in_folder(other);
         }
         let (a, b) = (self.folder.as_os_str().as_bytes(), other.folder.as_os_str().as_bytes());
@@ -229,7 +228,7 @@ mod tests {
 
     #[test]
     fn places_are_small() {
-        assert_eq!(size_of::<Place>(), 56);
+        assert_eq!(size_of::<Place>(), 48);
     }
 
     #[test]

@@ -2,17 +2,20 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
+use nix::sys::stat::SFlag;
 
-use super::Place;
 use super::extent::Extent;
 use super::window::{WINDOW_BYTES, with_window};
 use crate::text::shown;
+
+/// What a symbolic link is called where something else was looked for.
+pub const SYMBOLIC_LINK: &str = "a symbolic link";
 
 /// What lies at a path, links not followed.
 #[derive(Debug)]
@@ -32,19 +35,6 @@ pub enum Look {
 /// # Errors
 /// When the system refuses to say.
 pub fn look(path: &Path) -> Result<Look> {
-    look_with(path, || path.into())
-}
-
-/// As [`look`], at a place.
-///
-/// # Errors
-/// When the system refuses to say.
-pub fn look_at(place: &Place) -> Result<Look> {
-    look_with(&place.path(), || place.clone())
-}
-
-fn look_with(path: &Path, place: impl FnOnce() -> Place) -> Result<Look> {
-    use std::os::unix::fs::FileTypeExt;
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -52,15 +42,21 @@ fn look_with(path: &Path, place: impl FnOnce() -> Place) -> Result<Look> {
         }
         Err(error) => return Err(error).with_context(|| format!("cannot look at {}", shown(path))),
     };
-    let kind = metadata.file_type();
-    Ok(match () {
-        () if kind.is_file() => Look::File(super::File::of(place(), &metadata)),
-        () if kind.is_dir() => Look::Folder,
-        () if kind.is_symlink() => Look::Other("a symbolic link"),
-        () if kind.is_fifo() => Look::Other("a pipe"),
-        () if kind.is_socket() => Look::Other("a socket"),
-        () => Look::Other("a device"),
-    })
+    Ok(Look::of(metadata.mode(), || super::File::of(path.into(), &metadata)))
+}
+
+impl Look {
+    /// What a mode says that is there; `file` is asked for where that is a file.
+    pub(super) fn of(mode: u32, file: impl FnOnce() -> super::File) -> Self {
+        match SFlag::from_bits_truncate(mode) & SFlag::S_IFMT {
+            SFlag::S_IFREG => Self::File(file()),
+            SFlag::S_IFDIR => Self::Folder,
+            SFlag::S_IFLNK => Self::Other(SYMBOLIC_LINK),
+            SFlag::S_IFIFO => Self::Other("a pipe"),
+            SFlag::S_IFSOCK => Self::Other("a socket"),
+            _ => Self::Other("a device"),
+        }
+    }
 }
 
 /// The first symbolic link on the way from `base` to the folder of `path`, which lies below it.
@@ -75,7 +71,7 @@ pub fn link_between(base: &Path, path: &Path) -> Option<PathBuf> {
 #[must_use]
 pub fn what_is_no_file(error: &io::Error) -> Option<&'static str> {
     match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::ELOOP) => Some("a symbolic link"),
+        Some(Errno::ELOOP) => Some(SYMBOLIC_LINK),
         Some(Errno::ENXIO) => Some("a socket or a device"),
         Some(_) => None,
         None => (error.kind() == io::ErrorKind::InvalidInput).then_some("a folder, a pipe or a device"),

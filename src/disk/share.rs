@@ -184,7 +184,8 @@ impl File {
 
 fn check_unchanged(source: &File, path: &Path) -> io::Result<()> {
     let now = File::of(path.into(), &fs::symlink_metadata(path)?);
-    let is_same = (now.inode, now.size, now.modified_ns) == (source.inode, source.size, source.modified_ns);
+    let is_same =
+        (now.inode(), now.size, now.modified_ns) == (source.inode(), source.size, source.modified_ns);
     if is_same { Ok(()) } else { Err(io::Error::other("it was changed while it was being converted")) }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use rayon::prelude::*;
@@ -34,11 +33,7 @@ pub fn receive<R: Read>(
     there: &(dyn Fn(&Digest) -> Option<File> + Sync),
     on_placed: &(dyn Fn() + Sync),
 ) -> Result<Result<(Outcome, Catalog), Vec<Finding>>> {
-    let targets: BTreeMap<Digest, PathBuf> = plan
-        .placements
-        .iter()
-        .flat_map(|it| it.targets.iter().map(|target| (it.digest, target.path_in(&plan.root))))
-        .collect();
+    let targets = plan.target_paths();
     let restored = package.bill.restores.iter().filter(|it| targets.contains_key(&it.digest));
     let mut deltas = Deltas::await_these(restored.map(|it| it.delta.digest).collect(), plan, destination)?;
     let mut catalog = Catalog::default();

@@ -1,9 +1,9 @@
 //! Restores content from deltas, and from what the destination has.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -57,11 +57,7 @@ pub fn restore(
     destination: &Destination,
     on_placed: &(dyn Fn() + Sync),
 ) -> Result<Result<Made, Vec<Finding>>> {
-    let targets: BTreeMap<Digest, PathBuf> = plan
-        .placements
-        .iter()
-        .flat_map(|it| it.targets.iter().map(|target| (it.digest, target.path_in(&plan.root))))
-        .collect();
+    let targets = plan.target_paths();
     let budget = Budget::new(MEMORY);
     let mut outcome = Outcome::default();
     let mut asides = Vec::new();

@@ -20,7 +20,6 @@ mod name;
 mod walk;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Result;
 
@@ -28,7 +27,7 @@ use super::entry::gathered;
 use super::{Content, Entry, Layout, Names, Scan, Stage, blob_content, in_order};
 use crate::catalog::{Catalog, Image, gather};
 use crate::digest::{Algorithm, Digest};
-use crate::disk::Place;
+use crate::disk::{FolderPath, Place};
 use crate::finding::{Finding, Kind};
 use crate::reference::Reference;
 use crate::work;
@@ -128,7 +127,7 @@ fn image_entries(
     catalog: &Catalog,
     reference: &Reference,
     image: &Image,
-    folder: &Arc<Path>,
+    folder: &FolderPath,
     name: &dyn Fn(Digest) -> String,
 ) -> Vec<Entry> {
     let place = |name: &str| Place::new(folder.clone(), name);

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::catalog::Catalog;
 use crate::digest::{Algorithm, Digest};
-use crate::disk::Place;
+use crate::disk::{FolderPath, Place};
 use crate::reference::Reference;
 use crate::work;
 
@@ -19,23 +18,41 @@ pub struct Entry {
     pub stage: Stage,
     /// Where, below the layout's root.
     pub place: Place,
-    /// What it holds.
-    pub content: Content,
-    /// What a person sees of it; nothing of most entries.
-    visible: Option<Box<Visible>>,
+    holds: Holds,
+    /// What most entries have nothing of.
+    rest: Option<Box<Rest>>,
 }
 
-/// What a person sees of an entry.
+/// What an entry holds, told by the digest that its place is named by, as that of nearly every entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// The manifest.
+    Manifest,
+    /// The blob, out of a manifest.
+    Inline,
+    /// The blob.
+    Blob,
+    /// The digest itself, as text.
+    Link,
+    /// It is a folder.
+    Folder,
+    /// Something else.
+    Other,
+}
+
+/// What only some entries have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Visible {
+struct Rest {
     /// The images that appear with it.
     names: Names,
     /// The folder above it that has to appear whole, with all its entries, if it is new.
-    whole: Option<Arc<Path>>,
+    whole: Option<FolderPath>,
+    /// What it holds, where its place does not tell.
+    other: Option<Content>,
 }
 
 /// Folders in which content or links lie under the digests that name them, one for each algorithm.
-pub(super) struct ByDigest([Arc<Path>; Algorithm::ALL.len()]);
+pub(super) struct ByDigest([FolderPath; Algorithm::ALL.len()]);
 
 impl ByDigest {
     /// Those in a folder.
@@ -137,28 +154,67 @@ impl Entry {
     /// One that no person sees.
     #[must_use]
     pub fn new(stage: Stage, place: impl Into<Place>, content: Content) -> Self {
-        Self { stage, place: place.into(), content, visible: None }
+        let entry = Self { stage, place: place.into(), holds: Holds::Other, rest: None };
+        entry.holding(content)
+    }
+
+    /// The same with other content.
+    #[must_use]
+    pub fn holding(mut self, content: Content) -> Self {
+        self.holds = match &content {
+            Content::Folder => Holds::Folder,
+            content if content.digest() != self.named() => Holds::Other,
+            Content::Manifest(_) => Holds::Manifest,
+            Content::Inline(_) => Holds::Inline,
+            Content::Blob(_) => Holds::Blob,
+            Content::Link(_) => Holds::Link,
+            Content::Text(_) => Holds::Other,
+        };
+        if self.holds == Holds::Other {
+            self.rest.get_or_insert_default().other = Some(content);
+        }
+        self
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub fn content(&self) -> Content {
+        let of_name = |content: fn(Digest) -> Content| self.named().map(content);
+        let content = match self.holds {
+            Holds::Manifest => of_name(Content::Manifest),
+            Holds::Inline => of_name(Content::Inline),
+            Holds::Blob => of_name(Content::Blob),
+            Holds::Link => of_name(Content::Link),
+            Holds::Folder => None,
+            Holds::Other => self.rest.as_ref().and_then(|rest| rest.other.clone()),
+        };
+        content.unwrap_or(Content::Folder)
+    }
+
+    /// The digest that its place is named by.
+    fn named(&self) -> Option<Digest> {
+        self.place.hash().copied().map(Digest::sha256)
     }
 
     /// The images that appear with it.
     #[must_use]
     pub fn names(&self) -> &Names {
-        self.visible.as_ref().map_or(&Names::Nothing, |visible| &visible.names)
+        self.rest.as_ref().map_or(&Names::Nothing, |rest| &rest.names)
     }
 
     /// The folder above it that has to appear whole, with all its entries, if it is new.
     #[must_use]
     pub fn whole(&self) -> Option<&Path> {
-        self.visible.as_ref()?.whole.as_deref()
+        self.rest.as_ref()?.whole.as_deref()
     }
 
     pub(super) fn naming(mut self, names: Names) -> Self {
-        self.visible.get_or_insert_default().names = names;
+        self.rest.get_or_insert_default().names = names;
         self
     }
 
-    pub(super) fn within(mut self, whole: &Arc<Path>) -> Self {
-        self.visible.get_or_insert_default().whole = Some(whole.clone());
+    pub(super) fn within(mut self, whole: &FolderPath) -> Self {
+        self.rest.get_or_insert_default().whole = Some(whole.clone());
         self
     }
 }
@@ -180,7 +236,9 @@ pub(super) fn gathered<T: Sync>(things: &[T], entries: impl Fn(&T) -> Vec<Entry>
 /// Sorts entries into the order in which they may appear, and drops those that were asked for twice; of content
 /// that is a manifest here and a blob there, the manifest stays, for it must not be shared.
 pub(super) fn in_order(mut entries: Vec<Entry>) -> Vec<Entry> {
-    entries.sort_unstable_by(|a, b| (a.stage, &a.place, &a.content).cmp(&(b.stage, &b.place, &b.content)));
+    entries.sort_unstable_by(|a, b| {
+        (a.stage, &a.place).cmp(&(b.stage, &b.place)).then_with(|| a.content().cmp(&b.content()))
+    });
     entries.dedup_by(|a, b| a.place == b.place);
     entries
 }

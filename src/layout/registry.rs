@@ -25,7 +25,7 @@ mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use anyhow::Result;
 pub use holdings::{Folder, Held, Holding, Holdings, Part};
@@ -34,7 +34,7 @@ use super::entry::{ByDigest, gathered};
 use super::{Content, Entry, Layout, Names, Scan, Stage, blob_content, in_order, manifests};
 use crate::catalog::{Catalog, Closure, Image};
 use crate::digest::{Algorithm, Digest};
-use crate::disk::{Below, Place};
+use crate::disk::{Below, FolderPath, Place};
 use crate::finding::Finding;
 use crate::reference::{Identifier, Reference, Repository};
 
@@ -70,7 +70,7 @@ fn existing_root(path: &Path) -> Option<PathBuf> {
 }
 
 /// The folders of blobs whose hex digits begin with the same two, by these and by algorithm.
-static PREFIXES: LazyLock<Vec<Arc<Path>>> = LazyLock::new(|| {
+static PREFIXES: LazyLock<Vec<FolderPath>> = LazyLock::new(|| {
     let prefixes = Algorithm::ALL.into_iter().flat_map(|algorithm| {
         (0..=u8::MAX).map(move |first| format!("{BLOBS}/{}/{first:02x}", algorithm.name()))
     });
@@ -207,7 +207,7 @@ fn repository_entries(
             });
         }
         if let Identifier::Tag(tag) = &reference.identifier {
-            let folder: Arc<Path> = folder.join(TAGS).join(tag.as_str()).into();
+            let folder: FolderPath = folder.join(TAGS).join(tag.as_str()).into();
             let index = ByDigest::below(&folder.join("index"));
             for digest in image.history.iter().chain([&image.digest]) {
                 let place = index.place(digest).with(Below::Link);

@@ -207,7 +207,7 @@ impl Edge {
             platform: self.platform.map(Box::new),
             about: self.annotations.and_then(|it| it.about?.parse().ok()).map(Box::new),
             need: if may_be_foreign && has_urls { Need::Foreign } else { Need::Required },
-            data: data.filter(is_true).map(Vec::into_boxed_slice),
+            data: data.filter(is_true).map(Box::new),
             is_plain_layer: media_type == PLAIN_LAYER,
         })
     }

@@ -154,7 +154,7 @@ impl Stay {
             (std::mem::replace(&mut catalog.images, images), std::mem::replace(&mut catalog.grants, grants));
         let entries = Registry.entries(catalog);
         (catalog.images, catalog.grants) = (all_images, all_grants);
-        let files = entries.into_iter().filter(|entry| entry.content != Content::Folder);
+        let files = entries.into_iter().filter(|entry| entry.content() != Content::Folder);
         Self { paths: files.map(|entry| entry.place.path()).collect(), tags }
     }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use smallvec::smallvec;
 
 use super::Application;
 use crate::catalog::Catalog;
@@ -33,7 +32,7 @@ pub(super) fn lacking(
     let mut lacking = Vec::new();
     let mut claims = Vec::new();
     for (entry, present) in entries.iter().zip(present) {
-        let (Content::Blob(digest) | Content::Manifest(digest)) = entry.content else { continue };
+        let (Content::Blob(digest) | Content::Manifest(digest)) = entry.content() else { continue };
         let Some(&size) = relied.get(&digest) else { continue };
         let path = entry.place.path_in(root);
         let lack = Finding::at(Kind::MissingBase, &path).of(digest).expected(format_args!("{size} bytes"));
@@ -41,7 +40,7 @@ pub(super) fn lacking(
             (Present::Blocked(what), _) => lacking.push(lack.found(what)),
             (_, Look::File(file)) if file.size == size => {
                 lacking.extend(contradiction(asked, &file, digest, described)?);
-                claims.push((digest, Claim { placed: smallvec![file], ..Claim::default() }));
+                claims.push(Claim::of(digest).by_placed([file]));
             }
             (_, Look::File(file)) => lacking.push(lack.found(format_args!("{} bytes", file.size))),
             (_, Look::Missing) => lacking.push(lack.found("nothing")),
@@ -50,7 +49,7 @@ pub(super) fn lacking(
         }
     }
     if asked.verifies_base && !asked.is_dry_run {
-        let bytes = sum(claims.iter().flat_map(|(_, claim)| &claim.placed).map(|file| file.size));
+        let bytes = sum(claims.iter().flat_map(|claim| &claim.placed).map(|file| file.size));
         let bar = asked.progress.bytes("verifying", bytes);
         let verdicts = verify::verify(&claims, Depth::Bytes, &|bytes| bar.add(bytes));
         let faults = verdicts.faults().cloned();

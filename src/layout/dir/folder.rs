@@ -97,10 +97,7 @@ impl Folder {
             if let Some(digest) = name.strip_suffix(".manifest.json").and_then(blob_digest) {
                 self.child(digest, &place.path());
             } else if let Some(digest) = blob_digest(name) {
-                match claim::file_in(&folder, place, digest) {
-                    Ok(file) => self.files.extend(file.map(|file| (digest, file))),
-                    Err(finding) => self.findings.push(finding),
-                }
+                self.take_in(digest, claim::file_in(&folder, place, digest));
             }
             has_signatures |= name.contains("signature-");
         }
@@ -158,7 +155,11 @@ impl Folder {
     }
 
     fn file(&mut self, digest: Digest, path: &Path) {
-        match claim::file(path, digest) {
+        self.take_in(digest, claim::file(path, digest));
+    }
+
+    fn take_in(&mut self, digest: Digest, looked: Result<Option<File>, Finding>) {
+        match looked {
             Ok(file) => self.files.extend(file.map(|file| (digest, file))),
             Err(finding) => self.findings.push(finding),
         }

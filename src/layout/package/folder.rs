@@ -43,7 +43,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, Vec<Finding>> {
     let storage = path.join(STORAGE);
     for entry in Registry.entries(&catalog) {
         let place = entry.place.path_in(&storage);
-        match entry.content {
+        match entry.content() {
             Content::Blob(digest) | Content::Manifest(digest) | Content::Inline(digest) => {
                 let Some(&size) = carried.get(&digest) else { continue };
                 match content(path, &place, digest, size) {
@@ -101,7 +101,7 @@ fn content(path: &Path, place: &Path, digest: Digest, size: u64) -> Result<File,
 fn altered(storage: &Path, entries: &[Entry]) -> Vec<Finding> {
     let altered = entries.iter().filter_map(|entry| {
         let place = entry.place.path_in(storage);
-        let expected = match &entry.content {
+        let expected = match entry.content() {
             Content::Link(digest) => digest.to_string(),
             Content::Text(text) => text.to_string(),
             _ => "a folder".to_owned(),
@@ -110,8 +110,8 @@ fn altered(storage: &Path, entries: &[Entry]) -> Vec<Finding> {
             _ if disk::link_between(storage, &place).is_some() => {
                 "a symbolic link in the place of a folder".to_owned()
             }
-            Ok(Look::Folder) if entry.content == Content::Folder => return None,
-            Ok(Look::File(_)) if entry.content != Content::Folder => {
+            Ok(Look::Folder) if entry.content() == Content::Folder => return None,
+            Ok(Look::File(_)) if entry.content() != Content::Folder => {
                 match disk::read_small(&place, expected.len() as u64) {
                     Ok(Some(bytes)) if bytes == expected.as_bytes() => return None,
                     Ok(_) => "something else".to_owned(),

@@ -19,7 +19,7 @@ use tar::{EntryType, Header};
 
 use super::bill::{Bill, Carried};
 use crate::digest::{Algorithm, Digest};
-use crate::layout::{Content, Entry, Layout, Registry};
+use crate::layout::{Content, Layout, Registry};
 
 /// Where registry storage lies in a package.
 pub const STORAGE: &str = "docker/registry/v2";
@@ -107,9 +107,9 @@ fn body(bill: &Bill) -> Result<Vec<Piece>, String> {
         pieces.push(Piece::Delta(digest, size));
         pieces.push(Piece::Bytes(vec![0; padding(size) as usize]));
     }
-    for Entry { place, content, .. } in Registry.entries(&catalog) {
-        let path = place.path_in(Path::new(STORAGE));
-        match content {
+    for entry in Registry.entries(&catalog) {
+        let path = entry.place.path_in(Path::new(STORAGE));
+        match entry.content() {
             Content::Folder => pieces.push(Piece::Bytes(header(&path, EntryType::Directory, 0)?)),
             Content::Link(digest) => pieces.push(file(&path, digest.to_string().as_bytes())?),
             Content::Text(text) => pieces.push(file(&path, text.as_bytes())?),

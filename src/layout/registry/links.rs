@@ -2,10 +2,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::digest::{Algorithm, Digest};
-use crate::disk::{self, Below, EntryKind, Folder, Look, Place, Small};
+use crate::disk::{self, Below, EntryKind, Folder, FolderPath, Look, Place, Small};
 use crate::finding::{self, Finding, Kind};
 
 /// A link is 71 bytes; anything much longer is none.
@@ -41,7 +40,7 @@ pub(super) struct Link {
     /// The digest that it holds.
     pub(super) target: Digest,
     /// The folder of links that it is in.
-    folder: Arc<Path>,
+    folder: FolderPath,
 }
 
 /// Reads all links of a folder `<algorithm>/<hex>/link`, in order; what is none of these is left alone.
