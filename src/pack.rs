@@ -37,12 +37,14 @@ fn claims<'c>(catalog: &'c Catalog, pieces: &[Piece]) -> Vec<Claim<'c>> {
         Piece::Content(digest, size) => Some((digest, size)),
         Piece::Bytes(_) | Piece::Delta(..) => None,
     });
-    let claims = content.map(|(digest, size)| {
-        let mut claim = Claim::of(*digest).by(catalog.files_of(digest));
-        claim.says(Some(*size));
-        claim
-    });
-    claims.collect()
+    content.map(|(digest, size)| claim(catalog, *digest, *size)).collect()
+}
+
+/// The claim of content that has so many bytes.
+fn claim(catalog: &Catalog, digest: Digest, size: u64) -> Claim<'_> {
+    let mut claim = Claim::of(digest).by(catalog.files_of(&digest));
+    claim.says(Some(size));
+    claim
 }
 
 /// Writes a package as a stream. Where something is not sound, the rest is checked all the same, and nothing
@@ -159,11 +161,7 @@ pub fn folder(
         });
     }
     let claims = entries.iter().filter_map(|entry| match entry.content() {
-        Content::Blob(digest) => {
-            let mut claim = Claim::of(digest).by(catalog.files_of(&digest));
-            claim.says(Some(carried[&digest]));
-            Some(claim)
-        }
+        Content::Blob(digest) => Some(claim(catalog, digest, carried[&digest])),
         _ => None,
     });
     let verdicts = verify::verify(&claims.collect::<Vec<_>>(), Depth::Bytes, on_bytes);

@@ -131,11 +131,7 @@ impl Folder {
     /// # Errors
     /// When the system refuses to say.
     pub fn kind(&self, name: &Path) -> io::Result<Option<Kind>> {
-        match self.stat(name) {
-            Ok(stat) => Ok(Some(Kind::of(SFlag::from_bits_truncate(stat.st_mode)))),
-            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.stat(name)?.map(|stat| Kind::of(SFlag::from_bits_truncate(stat.st_mode))))
     }
 
     /// Looks at a place in it, or right below, without following a symbolic link at its end.
@@ -143,11 +139,7 @@ impl Folder {
     /// # Errors
     /// When the system refuses to say.
     pub fn look(&self, place: Place) -> io::Result<Look> {
-        let stat = match self.stat(&place.path_in_folder()) {
-            Ok(stat) => stat,
-            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(Look::Missing),
-            Err(error) => return Err(error.into()),
-        };
+        let Some(stat) = self.stat(&place.path_in_folder())? else { return Ok(Look::Missing) };
         Ok(Look::of(stat.st_mode, || File::of_stat(place, &stat)))
     }
 
@@ -188,8 +180,13 @@ impl Folder {
         matches!(fs::File::from(file).read(&mut read), Ok(count) if read[..count] == *bytes)
     }
 
-    fn stat(&self, path: &Path) -> Result<FileStat, Errno> {
-        fstatat(&self.handle, path, AtFlags::AT_SYMLINK_NOFOLLOW)
+    /// What the system says of a path in it, links not followed, if there is anything.
+    fn stat(&self, path: &Path) -> io::Result<Option<FileStat>> {
+        match fstatat(&self.handle, path, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -92,6 +92,16 @@ impl Place {
         Self { folder, name: Name::of(name.as_ref(), Below::Nothing) }
     }
 
+    /// What is called in `folder` by the hex digits of these bytes.
+    #[must_use]
+    pub fn of_digits(folder: FolderPath, bytes: &[u8]) -> Self {
+        let name = match <[u8; 32]>::try_from(bytes) {
+            Ok(hash) => Name::Hex(hash, Below::Nothing),
+            Err(_) => Name::Other(hex(bytes).collect(), Below::Nothing),
+        };
+        Self { folder, name }
+    }
+
     /// What lies in this folder.
     #[must_use]
     pub fn with(mut self, in_it: Below) -> Self {
@@ -229,6 +239,16 @@ mod tests {
     #[test]
     fn places_are_small() {
         assert_eq!(size_of::<Place>(), 48);
+    }
+
+    #[test]
+    fn places_that_digits_name_are_those_that_their_text_names() {
+        for bytes in [&[0xa5; 32][..], &[0x5a; 64]] {
+            let digits = String::from_utf8(hex(bytes).collect()).unwrap();
+            let place = Place::of_digits(Path::new("a").into(), bytes);
+            assert_eq!(place, Place::new(Path::new("a").into(), &digits));
+            assert_eq!(place.path(), Path::new("a").join(&digits));
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl ByDigest {
 
     /// The place that a digest names.
     pub(super) fn place(&self, digest: &Digest) -> Place {
-        Place::new(self.0[digest.algorithm() as usize].clone(), digest.hex())
+        Place::of_digits(self.0[digest.algorithm() as usize].clone(), digest.bytes())
     }
 }
 
@@ -170,8 +170,9 @@ impl Entry {
             Content::Link(_) => Holds::Link,
             Content::Text(_) => Holds::Other,
         };
-        if self.holds == Holds::Other {
-            self.rest.get_or_insert_default().other = Some(content);
+        let other = (self.holds == Holds::Other).then_some(content);
+        if other.is_some() || self.rest.is_some() {
+            self.rest.get_or_insert_default().other = other;
         }
         self
     }

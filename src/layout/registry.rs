@@ -80,7 +80,7 @@ static PREFIXES: LazyLock<Vec<FolderPath>> = LazyLock::new(|| {
 /// The file that holds a blob, below the root.
 fn data_place(digest: &Digest) -> Place {
     let prefix = digest.algorithm() as usize * 256 + usize::from(digest.bytes()[0]);
-    Place::new(PREFIXES[prefix].clone(), digest.hex()).with(Below::Data)
+    Place::of_digits(PREFIXES[prefix].clone(), digest.bytes()).with(Below::Data)
 }
 
 impl Registry {

@@ -53,7 +53,7 @@ pub(super) fn read_folder(folder: &Path, findings: &mut Vec<Finding>) -> Vec<Lin
         links.reserve_exact(hexes.len());
         for hex in hexes {
             let Ok(name) = Digest::from_hex(algorithm, &hex) else { continue };
-            let place = Place::new(folder.path().clone(), &hex).with(Below::Link);
+            let place = Place::of_digits(folder.path().clone(), name.bytes()).with(Below::Link);
             match read(&folder, &place.path_in_folder()) {
                 Ok(Some(target)) => links.push(Link { name, target, folder: folder.path().clone() }),
                 Ok(None) => {}
@@ -67,7 +67,7 @@ pub(super) fn read_folder(folder: &Path, findings: &mut Vec<Finding>) -> Vec<Lin
 impl Link {
     /// Where it lies.
     pub(super) fn path(&self) -> PathBuf {
-        Place::new(self.folder.clone(), self.name.hex()).with(Below::Link).path()
+        Place::of_digits(self.folder.clone(), self.name.bytes()).with(Below::Link).path()
     }
 
     /// Whether it holds another digest than its path spells; a blob that was uploaded under another algorithm
