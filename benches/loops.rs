@@ -27,6 +27,8 @@ use support::images::{self, Image, Layer};
 
 /// The size of the file that is hashed.
 const HASHED_BYTES: u64 = 64 << 20;
+/// How many files of the same size in all are hashed side by side.
+const PIECES: u64 = 32;
 /// How many images the generated tree has.
 const IMAGES: u64 = 200;
 /// How many layers each of them has.
@@ -48,13 +50,14 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Makes `large/images` with one large layer, `small/images` with many images, and their storage in `small/docker`.
+/// Makes `large/images` with one large layer, `even/images` with several of one size, `small/images` with many images, and their storage in `small/docker`.
 fn generate(root: &Path) -> Result<()> {
-    let (large, small) = (root.join("large"), root.join("small"));
-    fs::create_dir(&large)?;
-    fs::create_dir(&small)?;
+    let [large, even, small] = ["large", "even", "small"].map(|tree| root.join(tree));
+    [&large, &even, &small].into_iter().try_for_each(fs::create_dir)?;
     let layers = vec![Layer { seed: 1, bytes: HASHED_BYTES }];
     images::write(&large, &[Image { name: "team/large:1.0".to_owned(), layers }])?;
+    let layers = (0..PIECES).map(|seed| Layer { seed, bytes: HASHED_BYTES / PIECES }).collect();
+    images::write(&even, &[Image { name: "team/even:1.0".to_owned(), layers }])?;
     let image = |number| Image {
         name: format!("team-{}/service-{number}:1.0", number % 7),
         layers: (0..LAYERS).map(|kind| Layer { seed: number * LAYERS + kind, bytes: 200 }).collect(),
@@ -85,6 +88,23 @@ fn hash_a_file_of_64_mib(bencher: Bencher<'_, '_>) {
     bencher
         .counter(BytesCount::new(HASHED_BYTES))
         .bench(|| bundle::hash::digest_of(file, Algorithm::Sha256, &|_| ()).expect("a file that is there"));
+}
+
+/// On one thread, which does several at once where the processor is faster so.
+#[divan::bench(sample_count = 20)]
+fn hash_32_files_of_2_mib(bencher: Bencher<'_, '_>) {
+    let catalog = scan("even/images").scan.catalog;
+    let files = catalog.blobs.values().filter_map(|blob| blob.files.first());
+    let layers = files.filter(|file| file.size == HASHED_BYTES / PIECES);
+    let layers: Vec<_> = layers.map(|file| (file, Algorithm::Sha256)).collect();
+    assert_eq!(layers.len() as u64, PIECES);
+    let thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+    let found = |_, found: bundle::hash::Found| {
+        black_box(found.expect("a file that is there"));
+    };
+    bencher
+        .counter(BytesCount::new(HASHED_BYTES))
+        .bench(|| thread.install(|| bundle::hash::digests_of(&layers, &|_| (), found)));
 }
 
 #[divan::bench(sample_count = 20)]

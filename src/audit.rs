@@ -151,7 +151,7 @@ fn was_seen(tree: &Tree, entry: &Entry) -> bool {
 }
 
 fn lack(path: &Path, content: &Content, present: Present) -> Option<Finding> {
-    let is_missing = matches!(present, Present::Missing);
+    let is_missing = matches!(present, Present::Missing { .. });
     let kind = match content {
         _ if matches!(present, Present::Same | Present::Blob(_)) => return None,
         Content::Text(_) => Kind::OddVersion,

@@ -3,6 +3,7 @@
 //! A digest is parsed once, at the rim, and is a value from then on. Nothing becomes a path before it was
 //! parsed here, so a hostile `sha256:../../x` ends in [`InvalidDigest`] and never in a file name.
 
+mod lanes;
 mod long;
 
 use std::cmp::Ordering;
@@ -15,6 +16,8 @@ use sha2::{Digest as _, Sha384, Sha512};
 
 use crate::text::{hex, unhex};
 use long::{Interned, Long};
+
+pub use lanes::{BLOCK_BYTES, LANES, Lanes, Registers, pad};
 
 /// The hash functions that the OCI digest grammar registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

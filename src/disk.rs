@@ -18,6 +18,7 @@ mod names;
 mod ownership;
 mod staging;
 mod destination;
+mod build;
 mod removal;
 mod share;
 mod output;
@@ -29,6 +30,7 @@ use std::path::PathBuf;
 
 use triomphe::Arc;
 
+pub use build::Build;
 pub use destination::Destination;
 pub use extent::{Extent, Part, held, parts};
 pub use folder::{Folder, Kind as EntryKind, Small};
@@ -39,11 +41,14 @@ pub use names::Access;
 pub use output::{Output, OutputFolder, remove_output, write_text};
 pub use ownership::Ownership;
 pub use place::{Below, Place};
-pub use read::{Look, SYMBOLIC_LINK, link_between, look, read_beginning, read_small, what_is_no_file};
+pub use read::{
+    Content, Look, Reading, SYMBOLIC_LINK, link_between, look, read_beginning, read_small, what_is_no_file,
+};
 pub use room::{Habits, Room};
 pub use scratch::{Scratch, ScratchReader};
 pub use share::{Aside, Copy, Share, Shared};
 pub use staging::{abandon, is_staging};
+pub use window::with_window;
 
 /// Which bytes on disk a name leads to: hard links of one file have one inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

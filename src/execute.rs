@@ -3,6 +3,7 @@
 //! Two halves: [`content`] brings everything that has no name yet, [`names`] makes it visible, once all
 //! content is durable. A name therefore never leads to something that is missing, killed or not.
 
+mod names;
 mod receive;
 mod restore;
 
@@ -10,26 +11,24 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::AddAssign;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::Result;
 use rayon::prelude::*;
 use serde::Serialize;
 
+pub use names::{names, remove};
 pub use receive::receive;
 pub use restore::{Origin, Restoration, restore};
 
-use crate::catalog::{Catalog, Files};
+use crate::catalog::Files;
 use crate::digest::{Digest, Hasher};
-use crate::disk::{self, Aside, Destination, File, Share, Shared};
+use crate::disk::{self, Aside, Destination, File, Place, Share, Shared};
 use crate::finding::{self, Finding, Kind};
-use crate::layout::{Content, Entry, Stage};
 use crate::manifest::MAX_MANIFEST_BYTES;
 use crate::plan::{Placement, Plan};
-use crate::present;
 use crate::tally::Tally;
-use crate::text::shown;
 use crate::verify::Verdicts;
 use crate::work;
 
@@ -131,113 +130,6 @@ pub fn content(plan: &Plan, destination: &Destination, means: &Means) -> Result<
     Ok((outcome, spoiled))
 }
 
-/// Makes visible what [`content`] brought: manifests and grants, then revisions, children first, then names.
-///
-/// Before the first name appears, and at the end, all of `entries` has to be there.
-///
-/// # Errors
-/// When the destination cannot be written, somebody removes what was written, or a manifest changed since it
-/// was read.
-pub fn names(
-    plan: &Plan,
-    entries: &[Entry],
-    catalog: &Catalog,
-    destination: &Destination,
-) -> Result<Outcome> {
-    let mut outcome = Outcome::default();
-    if plan.is_done() {
-        return Ok(outcome);
-    }
-    plan.folders.par_iter().try_for_each(|folder| destination.create_folder(&folder.path_in(&plan.root)))?;
-    let mut stages = plan.files.as_slice();
-    let mut write_until = |last: Stage| -> Result<()> {
-        let (now, later) = stages.split_at(stages.partition_point(|file| file.stage <= last));
-        stages = later;
-        for stage in now.chunk_by(|a, b| a.stage == b.stage) {
-            stage.par_iter().try_for_each(|file| {
-                destination.write_file(&file.place.path_in(&plan.root), &bytes(file, catalog)?)
-            })?;
-            outcome.written_files += stage.len() as u64;
-        }
-        Ok(())
-    };
-    write_until(Stage::Grant)?;
-    destination.sync()?;
-    write_until(Stage::History)?;
-    destination.sync()?;
-    let content = entries.iter().filter(|entry| entry.stage <= Stage::History && entry.whole().is_none());
-    expect(plan, content, destination)?;
-    write_until(Stage::Name)?;
-    let published = publish(plan, catalog, destination)?;
-    write_until(Stage::Marker)?;
-    destination.sync()?;
-    expect(plan, entries.iter(), destination)?;
-    outcome.written_files += published;
-    Ok(outcome)
-}
-
-/// Makes sure that nobody removes what is there while the rest is written: a name must not outlive its content.
-fn expect<'e>(
-    plan: &Plan,
-    entries: impl Iterator<Item = &'e Entry>,
-    destination: &Destination,
-) -> Result<()> {
-    destination.check()?;
-    match present::missing(&plan.root, entries.map(|entry| &entry.place))? {
-        None => Ok(()),
-        Some(path) => Err(io::Error::from(io::ErrorKind::NotFound))
-            .with_context(|| format!("{} was removed while the rest was being written", shown(&path))),
-    }
-}
-
-/// Lets folders appear whole; returns how many files that were.
-fn publish(plan: &Plan, catalog: &Catalog, destination: &Destination) -> Result<u64> {
-    plan.wholes.par_iter().try_for_each(|(folder, files)| {
-        let contents = files.iter().map(|file| {
-            let name = file.place.path().strip_prefix(folder)?.to_owned();
-            Ok((name, bytes(file, catalog)?))
-        });
-        let contents = contents.collect::<Result<Vec<_>>>()?;
-        if destination.publish(&plan.root.join(folder), &contents)? {
-            return Ok(());
-        }
-        // Somebody made the folder meanwhile: then its files go in one by one, the name last.
-        files.iter().try_for_each(|file| {
-            destination.write_file(&file.place.path_in(&plan.root), &bytes(file, catalog)?)
-        })
-    })?;
-    Ok(plan.wholes.values().map(|files| files.len() as u64).sum())
-}
-
-/// Takes names away, each with its folder, in one step each.
-///
-/// # Errors
-/// When the destination cannot be written.
-pub fn remove<'p>(folders: impl Iterator<Item = &'p PathBuf>, destination: &Destination) -> Result<()> {
-    let mut is_any = false;
-    for folder in folders {
-        destination.remove_folder(folder)?;
-        is_any = true;
-    }
-    if is_any { destination.sync() } else { Ok(()) }
-}
-
-/// The bytes of a small file.
-fn bytes(file: &Entry, catalog: &Catalog) -> Result<Vec<u8>> {
-    match file.content() {
-        Content::Link(digest) => Ok(digest.to_string().into_bytes()),
-        Content::Text(text) => Ok(text.as_bytes().to_vec()),
-        Content::Manifest(digest) => catalog.manifest_bytes(digest),
-        Content::Inline(digest) => inline(digest, catalog)
-            .ok_or_else(|| anyhow!("no manifest carries the content of {}", shown(&file.place.path()))),
-        Content::Folder | Content::Blob(_) => bail!("{} is no small file", shown(&file.place.path())),
-    }
-}
-
-fn inline(digest: Digest, catalog: &Catalog) -> Option<Vec<u8>> {
-    catalog.inline.get(&digest).map(|bytes| bytes.to_vec())
-}
-
 /// Keeps a manifest's bytes while they pass, as many as a manifest may have.
 fn keep(manifest: &mut Option<Vec<u8>>, bytes: &[u8]) -> io::Result<()> {
     if let Some(manifest) = manifest {
@@ -293,10 +185,11 @@ fn place(placement: &Placement, root: &Path, destination: &Destination, means: &
         Placed { outcome: Outcome::default(), faults: Vec::new(), is_whole: true, aside: Vec::new() };
     let mut sound = Files::from(placement.sound());
     let mut unread = Files::from(placement.unread());
-    for target in &placement.targets {
-        let target = &target.path_in(root);
+    for place in &placement.targets {
+        let target = &place.path_in(root);
         let mut shared = None;
         if let Some(file) = sound.first() {
+            own_folder(place, target, destination)?;
             shared = destination.share(file, target, means.share)?;
         }
         let outcome = &mut placed.outcome;
@@ -325,6 +218,15 @@ fn place(placement: &Placement, root: &Path, destination: &Destination, means: &
         (means.on_placed)();
     }
     Ok(placed)
+}
+
+/// Creates the folder that a file has for itself, which nearly always has to be: whoever goes there first and finds
+/// nothing has gone in vain.
+fn own_folder(place: &Place, path: &Path, destination: &Destination) -> Result<()> {
+    match path.parent() {
+        Some(folder) if place.is_below() => destination.create_folder(folder),
+        _ => Ok(()),
+    }
 }
 
 /// The files that a blob may be copied from; those that turn out not to hold it are struck off.

@@ -1,18 +1,24 @@
-//! The digest of a file, of any length, in constant memory.
+//! The digests of files, of any length, in constant memory.
+
+mod lanes;
 
 use std::io;
 
-use crate::digest::{Algorithm, Digest, Hasher};
+use crate::digest::{Algorithm, Digest, Hasher, Registers};
 use crate::disk::File;
+use crate::work::Queue;
 
 /// Is told how many more bytes were hashed.
 pub type OnBytes<'a> = &'a (dyn Fn(u64) + Sync);
+
+/// A digest and how many bytes it was made of, or why a file cannot be read, or that it is no regular file.
+pub type Found = io::Result<(Digest, u64)>;
 
 /// Hashes a file; returns its digest and how many bytes it had.
 ///
 /// # Errors
 /// When it cannot be read, or is no regular file.
-pub fn digest_of(file: &File, algorithm: Algorithm, on_bytes: OnBytes) -> io::Result<(Digest, u64)> {
+pub fn digest_of(file: &File, algorithm: Algorithm, on_bytes: OnBytes) -> Found {
     let mut hasher = Hasher::new(algorithm);
     let length = file.stream(|piece| {
         hasher.update(piece);
@@ -20,4 +26,38 @@ pub fn digest_of(file: &File, algorithm: Algorithm, on_bytes: OnBytes) -> io::Re
         Ok(())
     })?;
     Ok((hasher.finish(), length))
+}
+
+/// Hashes files on the threads of the current pool, the largest first, and tells what came of each, by its index.
+///
+/// Where that is faster, each thread hashes several files side by side: all but those that would take longer so than
+/// all the others together.
+pub fn digests_of(files: &[(&File, Algorithm)], on_bytes: OnBytes, found: impl Fn(usize, Found) + Sync) {
+    // What cannot be hashed side by side is taken before all that can be.
+    let can_join = |algorithm| algorithm == Algorithm::Sha256;
+    let queue = Queue::largest_first(files, |(file, algorithm)| match can_join(*algorithm) {
+        true => file.size,
+        false => u64::MAX,
+    });
+    let registers = Registers::here();
+    let alone = registers.map_or(files.len(), |registers| {
+        let sizes: Vec<u64> = queue.order().map(|index| files[index].0.size).collect();
+        let others = queue.order().take_while(|index| !can_join(files[*index].1)).count();
+        others + lanes::alone(&sizes[others..], rayon::current_num_threads(), registers.gain())
+    });
+    rayon::broadcast(|_| {
+        while let Some((number, index)) = queue.take() {
+            let (file, algorithm) = files[index];
+            match registers.filter(|_| number >= alone) {
+                None => found(index, digest_of(file, algorithm, on_bytes)),
+                Some(registers) => {
+                    let mut next = Some(index);
+                    let take = || next.take().or_else(|| queue.take().map(|(_, index)| index));
+                    if lanes::hash(files, registers, take, on_bytes, &found).is_err() {
+                        found(index, digest_of(file, algorithm, on_bytes)); // which says why, of each file
+                    }
+                }
+            }
+        }
+    });
 }

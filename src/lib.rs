@@ -13,7 +13,7 @@
 //! | --- | --- |
 //! | the ground | [`text`], [`disk`] (the only one that writes), [`work`], [`tally`] |
 //! | a wing of its own | [`deflate`]: encoders that restore the layers of other programs, [`delta`] |
-//! | the nouns | [`digest`], [`hash`] (of a file), [`manifest`], [`mod@reference`], [`finding`], [`catalog`], [`platforms`] |
+//! | the nouns | [`digest`], [`hash`] (of files), [`manifest`], [`mod@reference`], [`finding`], [`catalog`], [`platforms`] |
 //! | the rim | [`layout`]: one codec a file |
 //! | what is wanted | [`names`], [`select`], [`lists`] (platforms) |
 //! | what is sound | [`verify`] (files), [`damage`] (images), [`present`] (the destination), [`audit`] (a whole tree) |

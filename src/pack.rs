@@ -24,7 +24,7 @@ use crate::layout::package::skeleton::{Piece, STORAGE, delta_path, head_files};
 use crate::layout::package::{Bill, Restored};
 use crate::layout::{Content, Layout, Registry};
 use crate::plan;
-use crate::present::Present;
+use crate::present;
 use crate::text::shown;
 use crate::verify::{self, Claim, Depth, Verdicts};
 
@@ -170,7 +170,7 @@ pub fn folder(
     if !spoiled.digests.is_empty() {
         return Ok(spoiled);
     }
-    let present: Vec<_> = entries.iter().map(|_| Present::Missing).collect();
+    let present = present::nothing(&entries);
     let plan = plan::plan(&output.root().join(STORAGE), &entries, &present, &verdicts)?;
     let means = Means { share: Share::Auto, verifies: true, holds_back: false, on_placed: &|| {} };
     execute::content(&plan, output.destination(), &means)?;

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use smallvec::SmallVec;
 
 use crate::digest::Digest;
-use crate::disk::{File, Place};
-use crate::layout::{Change, Content, Entry, Names};
+use crate::disk::{File, FolderPath, Place};
+use crate::layout::{Change, Content, Entry, Names, Stage};
 use crate::present::Present;
 use crate::reference::Reference;
 use crate::tally::Tally;
@@ -27,12 +27,21 @@ pub struct Plan<'e> {
     pub placements: Vec<Placement<'e>>,
     /// Small files to write, in the order in which they may appear.
     pub files: Vec<&'e Entry>,
-    /// Folders that have to appear whole, with their files.
-    pub wholes: BTreeMap<&'e Path, Vec<&'e Entry>>,
+    /// Folders that are not there and appear at once, with all that belongs into them.
+    pub wholes: BTreeMap<&'e Path, Whole<'e>>,
     /// The images that will be visible, and what happens to each.
     pub images: BTreeMap<Reference, Change>,
     /// Blobs that are in their place.
     pub already_there: Tally,
+}
+
+/// What belongs into a folder that appears at once; never a blob, which has its place as soon as it is whole.
+#[derive(Debug, Default)]
+pub struct Whole<'e> {
+    /// Folders to create.
+    pub folders: Vec<&'e Place>,
+    /// Small files to write, in the order in which they may appear one by one.
+    pub files: Vec<&'e Entry>,
 }
 
 /// A blob and the places where it is missing.
@@ -63,13 +72,7 @@ pub fn plan<'e>(
 ) -> Result<Plan<'e>> {
     let mut plan = Plan { root: root.to_owned(), ..Plan::default() };
     let mut targets: Vec<(Digest, &Place)> = Vec::new();
-    // A folder appears whole only where nothing of it is there.
-    let begun: HashSet<&Path> = entries
-        .iter()
-        .zip(present)
-        .filter(|(_, present)| !matches!(present, Present::Missing))
-        .filter_map(|(entry, _)| entry.whole())
-        .collect();
+    let mut wholes = Wholes::beside_content(entries);
     for (entry, present) in entries.iter().zip(present) {
         let path = || entry.place.path_in(root);
         if let Present::Blocked(what) = present {
@@ -83,7 +86,7 @@ pub fn plan<'e>(
             Names::Nothing => {}
             Names::One(image) => {
                 let change = match present {
-                    Present::Missing => Change::New,
+                    Present::Missing { .. } => Change::New,
                     Present::Same => Change::Unchanged,
                     _ => Change::Moved,
                 };
@@ -97,11 +100,15 @@ pub fn plan<'e>(
                 plan.already_there.add(file.size);
             }
             (_, Content::Blob(digest)) => targets.push((digest, &entry.place)),
-            (_, Content::Folder) => plan.folders.push(&entry.place),
-            _ => match entry.whole() {
-                Some(whole) if !begun.contains(whole) => plan.wholes.entry(whole).or_default().push(entry),
-                _ => plan.files.push(entry),
-            },
+            (present, content) => {
+                let whole = wholes.of(entry, present).map(|whole| plan.wholes.entry(whole).or_default());
+                match (content, whole) {
+                    (Content::Folder, Some(whole)) => whole.folders.push(&entry.place),
+                    (Content::Folder, None) => plan.folders.push(&entry.place),
+                    (_, Some(whole)) => whole.files.push(entry),
+                    (_, None) => plan.files.push(entry),
+                }
+            }
         }
     }
     targets.sort_unstable();
@@ -109,6 +116,46 @@ pub fn plan<'e>(
     plan.placements.reserve_exact(alike().count());
     plan.placements.extend(alike().map(|targets| place(targets, verdicts)));
     Ok(plan)
+}
+
+/// Finds the folder that an entry appears with.
+struct Wholes<'e> {
+    /// The folders that content lies in, at whatever depth: they are there before anything has its name.
+    filled: HashSet<&'e Path>,
+    /// The folder that was asked for last, and the answer: entries come folder by folder.
+    last: Option<(&'e FolderPath, Option<&'e Path>)>,
+}
+
+impl<'e> Wholes<'e> {
+    fn beside_content(entries: &'e [Entry]) -> Self {
+        let mut filled = HashSet::from([Path::new("")]);
+        for entry in entries.iter().filter(|entry| is_content(entry)) {
+            entry.place.folder().ancestors().take_while(|folder| filled.insert(folder)).for_each(drop);
+        }
+        Self { filled, last: None }
+    }
+
+    /// The topmost of the folders that are missing and get no content.
+    fn of(&mut self, entry: &'e Entry, present: &Present) -> Option<&'e Path> {
+        let Present::Missing { there } = present else { return None };
+        let folder = entry.place.folder();
+        match self.last {
+            _ if is_content(entry) => None,
+            Some((last, whole)) if last.is(folder) => whole,
+            _ => {
+                let missing = folder.components().count().saturating_sub(*there as usize);
+                let empty = folder.ancestors().take(missing).take_while(|it| !self.filled.contains(it));
+                let whole = empty.last();
+                self.last = Some((folder, whole));
+                whole
+            }
+        }
+    }
+}
+
+/// Whether an entry is there before anything has its name; a folder that holds nothing yet can wait.
+fn is_content(entry: &Entry) -> bool {
+    entry.stage == Stage::Content && entry.content() != Content::Folder
 }
 
 fn is_sound(verdict: Option<&Verdict>, file: &File) -> bool {
@@ -142,6 +189,21 @@ impl Placement<'_> {
     }
 }
 
+impl<'e> Whole<'e> {
+    /// When it may appear: when the last of its files may.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.files.last().map_or(Stage::Content, |file| file.stage)
+    }
+
+    /// Leaves out all that is not kept; whether anything is left.
+    fn keep_only(&mut self, kept: &BTreeMap<&Place, &'e Entry>) -> bool {
+        self.folders.retain(|place| kept.contains_key(place));
+        self.files.retain(|file| kept.contains_key(&file.place));
+        !self.folders.is_empty() || !self.files.is_empty()
+    }
+}
+
 impl<'e> Plan<'e> {
     /// Whether nothing is left to do.
     #[must_use]
@@ -171,7 +233,18 @@ impl<'e> Plan<'e> {
 
     /// The small files that it writes.
     pub fn small_files(&self) -> impl Iterator<Item = &'e Entry> {
-        self.files.iter().chain(self.wholes.values().flatten()).copied()
+        self.files.iter().chain(self.wholes.values().flat_map(|whole| &whole.files)).copied()
+    }
+
+    /// The folders that it creates for their own sake.
+    pub fn empty_folders(&self) -> impl Iterator<Item = &'e Place> {
+        self.folders.iter().chain(self.wholes.values().flat_map(|whole| &whole.folders)).copied()
+    }
+
+    /// Whether something appears with a folder above it.
+    #[must_use]
+    pub fn is_in_whole(&self, place: &Place) -> bool {
+        !self.wholes.is_empty() && place.folder().ancestors().any(|above| self.wholes.contains_key(above))
     }
 
     /// Leaves out all that was only for the sake of other entries than these.
@@ -182,7 +255,7 @@ impl<'e> Plan<'e> {
         self.files.retain(|file| kept.contains_key(&file.place));
         // A list of images has fewer of them.
         self.files.iter_mut().for_each(|file| *file = kept[&file.place]);
-        self.wholes.retain(|_, files| files.iter().all(|file| kept.contains_key(&file.place)));
+        self.wholes.retain(|_, whole| whole.keep_only(&kept));
         self.placements.retain_mut(|placement| {
             placement.targets.retain(|place| kept.contains_key(place));
             !placement.targets.is_empty()

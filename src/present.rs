@@ -22,7 +22,10 @@ use crate::work;
 #[derive(Debug)]
 pub enum Present {
     /// Nothing.
-    Missing,
+    Missing {
+        /// How many of the parts of its folder's path are there, from the root on.
+        there: u32,
+    },
     /// Just what should be there.
     Same,
     /// Something else, which has to give way.
@@ -33,6 +36,13 @@ pub enum Present {
     Unreadable(i32),
     /// A file where a blob should be; whether it is sound is found out by hashing.
     Blob(File),
+}
+
+impl Present {
+    /// Nothing, in a folder that is there.
+    fn missing_in(folder: &Path) -> Self {
+        Self::Missing { there: parts(folder) }
+    }
 }
 
 /// Nobody can follow it out of the tree if it is never followed.
@@ -49,7 +59,7 @@ fn blocked(what: &'static str) -> Present {
 /// # Errors
 /// When the system refuses to say what is there.
 pub fn look(root: &Path, entries: &[Entry]) -> Result<Vec<Present>> {
-    let mut present: Vec<Present> = entries.iter().map(|_| Present::Missing).collect();
+    let mut present = nothing(entries);
     if matches!(disk::look(root)?, Look::Missing) {
         return Ok(present);
     }
@@ -62,13 +72,27 @@ pub fn look(root: &Path, entries: &[Entry]) -> Result<Vec<Present>> {
     let ways = ways(root, folders.iter().map(|inside| folder_of(inside)));
     let look = |inside: &&[u32]| match ways[folder_of(inside)] {
         Way::Free => look_in(root, folder_of(inside), entries, inside),
-        Way::Missing => Vec::new(),
+        Way::Missing => {
+            let is_there = |folder: &&Path| matches!(ways[folder], Way::Free);
+            let there = folder_of(inside).ancestors().find(is_there).map_or(0, parts);
+            inside.iter().map(|index| (*index, Present::Missing { there })).collect()
+        }
         Way::Linked => inside.iter().map(|index| (*index, linked())).collect(),
     };
     work::some_at_a_time(&folders, look, |looked| {
         looked.into_iter().for_each(|(index, found)| present[index as usize] = found);
     });
     Ok(present)
+}
+
+/// What is found where nothing is.
+#[must_use]
+pub fn nothing(entries: &[Entry]) -> Vec<Present> {
+    entries.iter().map(|_| Present::Missing { there: 0 }).collect()
+}
+
+fn parts(folder: &Path) -> u32 {
+    folder.components().count() as u32
 }
 
 /// The first of the places below `root`, folder by folder, at which nothing is.
@@ -202,7 +226,7 @@ fn look_at(folder: &Folder, entry: &Entry, within: &Path) -> Present {
     };
     let bytes = match folder.read_small(within, most) {
         Ok(Small::Bytes(bytes)) => bytes,
-        Ok(Small::Missing) => return Present::Missing,
+        Ok(Small::Missing) => return Present::missing_in(entry.place.folder()),
         Ok(Small::Longer | Small::Other(_)) => return Present::Different,
         Ok(Small::Folder) => return blocked("a folder"),
         Err(error) => return unreadable(&error),
@@ -222,7 +246,7 @@ fn look_at(folder: &Folder, entry: &Entry, within: &Path) -> Present {
 fn look_whole(folder: &Folder, entry: &Entry, content: &Content) -> Present {
     match (folder.look(entry.place.in_folder(folder.path().clone())), content) {
         (Err(error), _) => unreadable(&error),
-        (Ok(Look::Missing), _) => Present::Missing,
+        (Ok(Look::Missing), _) => Present::missing_in(entry.place.folder()),
         (Ok(Look::Folder), Content::Folder) => Present::Same,
         (Ok(Look::Folder), _) => blocked("a folder"),
         (Ok(Look::File(_)), Content::Folder) => blocked("a file"),

@@ -55,7 +55,7 @@ struct Volumes<'p> {
 /// # Errors
 /// When there is not, or a file system refuses to say.
 pub fn check(plan: &Plan, catalog: &Catalog, share: Share, aside: u64) -> Result<Demand> {
-    let folders: Vec<(&Place, PathBuf)> = plan.folders.iter().map(|place| (*place, place.path())).collect();
+    let folders: Vec<(&Place, PathBuf)> = plan.empty_folders().map(|place| (place, place.path())).collect();
     let mut volumes = Volumes::of(&plan.root)?;
     for placement in &plan.placements {
         for (number, targets) in volumes.among(&placement.targets) {

@@ -5,8 +5,10 @@
 
 mod claim;
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use rayon::prelude::*;
 
 pub use claim::{Claim, Claims, Sizes};
 
@@ -14,9 +16,8 @@ use crate::catalog::Files;
 use crate::digest::Digest;
 use crate::disk::{File, Inode};
 use crate::finding::{self, Finding, Kind};
-use crate::hash::{OnBytes, digest_of};
+use crate::hash::{Found, OnBytes, digest_of, digests_of};
 use crate::tally::Tally;
-use crate::work;
 
 /// What was found of each digest.
 #[derive(Debug, Default)]
@@ -104,16 +105,14 @@ impl Verdicts {
 #[must_use]
 pub fn verify(claims: &[Claim], depth: Depth, on_bytes: OnBytes) -> Verdicts {
     let hashed = Mutex::default();
-    let means = Means { depth, on_bytes, hashed: &hashed };
-    let mut of = work::largest_first(claims, Claim::size, |claim| judge(claim, &means));
+    let mut of = judge_all(claims, &Means { depth, on_bytes, hashed: &hashed });
     of.sort_unstable_by_key(|verdict| verdict.digest);
     Verdicts { of, hashed: hashed.into_inner().unwrap_or_else(PoisonError::into_inner) }
 }
 
 /// As [`verify`], of claims that may be about the same content; verdicts come in the claims' order.
 pub fn verify_each(claims: &[Claim], depth: Depth, on_bytes: OnBytes) -> Vec<Verdict> {
-    let means = Means { depth, on_bytes, hashed: &Mutex::default() };
-    work::largest_first(claims, Claim::size, |claim| judge(claim, &means))
+    judge_all(claims, &Means { depth, on_bytes, hashed: &Mutex::default() })
 }
 
 /// How to look, and where to count.
@@ -123,10 +122,51 @@ struct Means<'a> {
     hashed: &'a Mutex<Tally>,
 }
 
-fn judge(claim: &Claim, means: &Means) -> Verdict {
+/// Why a file does not hold what it has to; nearly always it does.
+type Fault = Option<Box<Finding>>;
+
+fn judge_all(claims: &[Claim], means: &Means) -> Vec<Verdict> {
+    // Nearly always that is all that has to be hashed, and all at once takes less time than one claim after the other.
+    let mut asked: Vec<(u32, &File)> = Vec::new();
+    if means.depth == Depth::Bytes {
+        for (number, claim) in claims.iter().enumerate() {
+            asked.extend(surely_hashed(claim).map(|file| (number as u32, file)));
+        }
+    }
+    let faults = hash_all(claims, &asked, means);
+    let judge = |(number, claim): (usize, &Claim)| {
+        let first = asked.partition_point(|(of, _)| (*of as usize) < number);
+        let of_claim = asked[first..].iter().zip(&faults[first..]);
+        let of_claim = of_claim.take_while(|((of, _), _)| *of as usize == number);
+        let known = of_claim.filter_map(|((_, file), fault)| Some((file.inode(), fault.get()?.clone())));
+        judge(claim, known.collect(), means)
+    };
+    claims.par_iter().enumerate().map(judge).collect()
+}
+
+/// The files of a claim that are hashed whatever comes of the others.
+fn surely_hashed<'c>(claim: &'c Claim) -> impl Iterator<Item = &'c File> {
+    let first = claim.sources.first().filter(|_| claim.placed.is_empty() && !claim.is_copied);
+    let mut inodes = HashSet::new();
+    let is_new = move |file: &&File| inodes.insert(file.inode());
+    claim.placed.iter().filter(is_new).chain(first).filter(|file| check_size(claim, file).is_ok())
+}
+
+/// Hashes files, each of the claim with its number; tells of each what is wrong with it.
+fn hash_all(claims: &[Claim], asked: &[(u32, &File)], means: &Means) -> Vec<OnceLock<Fault>> {
+    let faults: Vec<OnceLock<Fault>> = asked.iter().map(|_| OnceLock::new()).collect();
+    let digest_of = |number: u32| claims[number as usize].digest;
+    let files: Vec<_> = asked.iter().map(|(number, file)| (*file, digest_of(*number).algorithm())).collect();
+    digests_of(&files, means.on_bytes, |index, found| {
+        let (number, file) = asked[index];
+        drop(faults[index].set(means.compare(digest_of(number), file, found)));
+    });
+    faults
+}
+
+fn judge(claim: &Claim, mut known: HashMap<Inode, Fault>, means: &Means) -> Verdict {
     let mut verdict = Verdict { digest: claim.digest, files: Files::new(), are_unread: false, faults: None };
     let mut faults = Vec::new();
-    let mut known: HashMap<Inode, Option<Finding>> = HashMap::new();
     let placed = claim.placed.iter().map(|file| (file, true));
     for (file, is_placed) in placed.chain(claim.sources.iter().map(|file| (file, false))) {
         if !is_placed && !verdict.sound().is_empty() {
@@ -142,26 +182,40 @@ fn judge(claim: &Claim, means: &Means) -> Verdict {
             }
             continue;
         }
-        let fault = known.entry(file.inode()).or_insert_with(|| check(claim, file, means).err());
-        match fault {
+        match known.entry(file.inode()).or_insert_with(|| check(claim, file, means)) {
             None => verdict.files.push(file.clone()),
-            Some(fault) => faults.push(Finding { file: file.path(), ..fault.clone() }),
+            Some(fault) => faults.push(Finding { file: file.path(), ..(**fault).clone() }),
         }
     }
     verdict.faults = (!faults.is_empty()).then(|| Box::new(faults));
     verdict
 }
 
-fn check(claim: &Claim, file: &File, means: &Means) -> Result<(), Finding> {
-    check_size(claim, file)?;
-    if means.depth == Depth::Sizes {
-        return Ok(());
+fn check(claim: &Claim, file: &File, means: &Means) -> Fault {
+    if let Err(fault) = check_size(claim, file) {
+        return Some(Box::new(fault));
     }
-    let digest = claim.digest;
-    let (found, length) = digest_of(file, digest.algorithm(), means.on_bytes)
-        .map_err(|error| finding::unreadable(&file.path(), &error).of(digest))?;
-    means.hashed.lock().unwrap_or_else(PoisonError::into_inner).add(length);
-    if found == digest { Ok(()) } else { Err(finding::corrupt(&file.path(), digest, found)) }
+    if means.depth == Depth::Sizes {
+        return None;
+    }
+    means.compare(claim.digest, file, digest_of(file, claim.digest.algorithm(), means.on_bytes))
+}
+
+impl Means<'_> {
+    /// Counts what was hashed, and says what is wrong with it.
+    fn compare(&self, digest: Digest, file: &File, found: Found) -> Fault {
+        let fault = match found {
+            Err(error) => finding::unreadable(&file.path(), &error).of(digest),
+            Ok((found, length)) => {
+                self.hashed.lock().unwrap_or_else(PoisonError::into_inner).add(length);
+                if found == digest {
+                    return None;
+                }
+                finding::corrupt(&file.path(), digest, found)
+            }
+        };
+        Some(Box::new(fault))
+    }
 }
 
 fn check_size(claim: &Claim, file: &File) -> Result<(), Finding> {

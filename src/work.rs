@@ -48,16 +48,42 @@ fn each_largest_first<T: Sync, A: Send>(
     begin: impl Fn() -> A + Sync,
     work: impl Fn(A, usize) -> A + Sync,
 ) -> Vec<A> {
-    let mut order: Vec<u32> = (0..items.len() as u32).collect();
-    order.sort_by_key(|&index| Reverse(size(&items[index as usize])));
-    let next = AtomicUsize::new(0);
+    let queue = Queue::largest_first(items, size);
     rayon::broadcast(|_| {
         let mut sum = begin();
-        while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            sum = work(sum, index as usize);
+        while let Some((_, index)) = queue.take() {
+            sum = work(sum, index);
         }
         sum
     })
+}
+
+/// Pieces of work in the order in which threads take them.
+pub struct Queue {
+    order: Vec<u32>,
+    next: AtomicUsize,
+}
+
+impl Queue {
+    /// The largest first.
+    #[must_use]
+    pub fn largest_first<T>(items: &[T], size: impl Fn(&T) -> u64) -> Self {
+        let mut order: Vec<u32> = (0..items.len() as u32).collect();
+        order.sort_by_key(|&index| Reverse(size(&items[index as usize])));
+        Self { order, next: AtomicUsize::new(0) }
+    }
+
+    /// The next one: its number in the order, and its index among the items.
+    #[must_use]
+    pub fn take(&self) -> Option<(usize, usize)> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.order.get(number).map(|index| (number, *index as usize))
+    }
+
+    /// The indices of all items, in their order.
+    pub fn order(&self) -> impl Iterator<Item = usize> {
+        self.order.iter().map(|index| *index as usize)
+    }
 }
 
 /// Memory that pieces of work share: one waits until the others leave it enough.

@@ -14,7 +14,7 @@ use crate::execute::{self, Means};
 use crate::finding::{Finding, Kind};
 use crate::layout::{self, Content, Entry, Stage, Tree};
 use crate::plan;
-use crate::present::Present;
+use crate::present;
 use crate::progress::Progress;
 use crate::report::{self, Format, Repaired};
 use crate::space;
@@ -120,7 +120,7 @@ fn repair_from(
         repaired.push(Repaired { digest: *digest, file: tree.root.join(path), from: sound.path() });
         entries.push(Entry::new(Stage::Content, path.as_path(), content));
     }
-    let present: Vec<_> = entries.iter().map(|_| Present::Missing).collect();
+    let present = present::nothing(&entries);
     let plan = plan::plan(&tree.root, &entries, &present, &verdicts)?;
     // By clone or copy: what repairs a tree must not tie it to another.
     let share = Share::Reflink;

@@ -111,28 +111,6 @@ impl Destination {
         write().with_context(|| format!("cannot write {}", shown(path)))
     }
 
-    /// Builds a folder of small files aside and renames it to `path`; `Ok(false)`, with nothing changed, when a
-    /// folder with content is there already.
-    ///
-    /// # Errors
-    /// When it cannot be built or renamed.
-    pub fn publish(&self, path: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<bool> {
-        let cannot = || format!("cannot put {} in place", shown(path));
-        let build = self.folder_aside(path).with_context(cannot)?;
-        for (name, bytes) in files {
-            let file = build.path().join(name);
-            self.fill_aside(build.path(), &file, bytes).with_context(cannot)?;
-        }
-        match self.in_folder_of(path, || fs::rename(build.path(), path)) {
-            Ok(()) => {
-                let _ = build.keep();
-                Ok(true)
-            }
-            Err(error) if stands_in_the_way(&error) => Ok(false),
-            Err(error) => Err(error).with_context(cannot),
-        }
-    }
-
     /// Removes a folder, which is gone in one step: it is renamed aside, and removed there.
     ///
     /// # Errors
@@ -220,19 +198,7 @@ impl Destination {
     /// Creates a folder below the root and those between, never the root itself: if that is gone, somebody
     /// removes what we write.
     fn make_folder(&self, path: &Path) -> io::Result<()> {
-        let made = match self.make_one(path) {
-            Err(error)
-                if error.kind() == io::ErrorKind::NotFound && is_below(folder_of(path), &self.root) =>
-            {
-                self.make_folder(folder_of(path))?;
-                self.make_one(path)
-            }
-            made => made,
-        };
-        match made {
-            Err(error) if stands_in_the_way(&error) && is_folder(path) => Ok(()),
-            made => made,
-        }
+        make_folder_below(&self.root, path, &|path| self.make_one(path))
     }
 
     fn make_one(&self, path: &Path) -> io::Result<()> {
@@ -250,24 +216,11 @@ impl Destination {
         Ok(())
     }
 
-    fn folder_aside(&self, path: &Path) -> io::Result<tempfile::TempDir> {
+    pub(super) fn folder_aside(&self, path: &Path) -> io::Result<tempfile::TempDir> {
         let mode = Permissions::from_mode(0o777); // the umask takes its part
         let folder = Builder::new().permissions(mode).tempdir_in(self.staging_for(path)?)?;
         self.ownership.give_folder(folder.path())?;
         Ok(folder)
-    }
-
-    /// Writes a new file into a folder that is being built aside.
-    fn fill_aside(&self, build: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let missing: Vec<&Path> =
-            path.ancestors().skip(1).take_while(|folder| *folder != build && !folder.exists()).collect();
-        for folder in missing.into_iter().rev() {
-            fs::create_dir(folder)?;
-            self.ownership.give_folder(folder)?;
-        }
-        let mut file = File::create_new(path)?;
-        file.write_all(bytes)?;
-        self.ownership.give_file(&file)
     }
 }
 
@@ -304,6 +257,26 @@ impl Drop for MadeFolders {
     }
 }
 
+/// Creates a folder below `top` and those between, never `top` itself, each with `make`.
+pub(super) fn make_folder_below(
+    top: &Path,
+    path: &Path,
+    make: &dyn Fn(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let made = match make(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_below(folder_of(path), top) => {
+            make_folder_below(top, folder_of(path), make)?;
+            make(path)
+        }
+        made => made,
+    };
+    match made {
+        // Another thread was faster.
+        Err(error) if stands_in_the_way(&error) && is_folder(path) => Ok(()),
+        made => made,
+    }
+}
+
 fn leads_to(path: &Path, folder: &File) -> bool {
     let (at_path, opened) = (fs::metadata(path), folder.metadata());
     matches!((at_path, opened), (Ok(a), Ok(b)) if Inode::of(&a) == Inode::of(&b))
@@ -317,11 +290,11 @@ fn is_below(path: &Path, root: &Path) -> bool {
     path != root && path.starts_with(root)
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
 
-fn stands_in_the_way(error: &io::Error) -> bool {
+pub(super) fn stands_in_the_way(error: &io::Error) -> bool {
     use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
     matches!(error.kind(), DirectoryNotEmpty | AlreadyExists | NotADirectory)
 }

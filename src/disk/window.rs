@@ -21,7 +21,7 @@ thread_local! {
 ///
 /// # Errors
 /// When the system has no memory for a window, or `work` fails.
-pub(super) fn with_window<T>(work: impl FnOnce(&mut [u8]) -> io::Result<T>) -> io::Result<T> {
+pub fn with_window<T>(work: impl FnOnce(&mut [u8]) -> io::Result<T>) -> io::Result<T> {
     WINDOW.with_borrow_mut(|window| match window {
         Some(window) => work(window),
         None => work(window.insert(MmapMut::map_anon(WINDOW_BYTES)?)),

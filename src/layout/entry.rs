@@ -45,8 +45,6 @@ enum Holds {
 struct Rest {
     /// The images that appear with it.
     names: Names,
-    /// The folder above it that has to appear whole, with all its entries, if it is new.
-    whole: Option<FolderPath>,
     /// What it holds, where its place does not tell.
     other: Option<Content>,
 }
@@ -203,19 +201,8 @@ impl Entry {
         self.rest.as_ref().map_or(&Names::Nothing, |rest| &rest.names)
     }
 
-    /// The folder above it that has to appear whole, with all its entries, if it is new.
-    #[must_use]
-    pub fn whole(&self) -> Option<&Path> {
-        self.rest.as_ref()?.whole.as_deref()
-    }
-
     pub(super) fn naming(mut self, names: Names) -> Self {
         self.rest.get_or_insert_default().names = names;
-        self
-    }
-
-    pub(super) fn within(mut self, whole: &FolderPath) -> Self {
-        self.rest.get_or_insert_default().whole = Some(whole.clone());
         self
     }
 }

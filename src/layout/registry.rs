@@ -211,11 +211,11 @@ fn repository_entries(
             let index = ByDigest::below(&folder.join("index"));
             for digest in image.history.iter().chain([&image.digest]) {
                 let place = index.place(digest).with(Below::Link);
-                entries.push(Entry::new(Stage::History, place, Content::Link(*digest)).within(&folder));
+                entries.push(Entry::new(Stage::History, place, Content::Link(*digest)));
             }
             let current = Place::new(folder.clone(), "current").with(Below::Link);
             let current = Entry::new(Stage::Name, current, Content::Link(image.digest));
-            entries.push(current.naming(Names::One(reference.clone())).within(&folder));
+            entries.push(current.naming(Names::One(reference.clone())));
         }
     }
     entries

@@ -245,7 +245,8 @@ fn start_waiting(source: &Path, destination: &Path) -> Child {
 #[test]
 fn the_lock_of_a_killed_run_is_free_and_what_it_left_is_cleared() {
     let course = Course::to_registry();
-    let call = course.calls.iter().rfind(|call| call.name == "rename").unwrap();
+    // By then storage is there, and so is what is aside.
+    let call = course.calls.last().unwrap();
     course.at_each(&[call], |call, destination| {
         let root = destination.join("registry/v2");
         course.hold(call, destination).kill();

@@ -4,9 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::support::complete::{Form, tags};
+use crate::support::complete::{Form, tags, walk};
 use crate::support::course::Course;
-use crate::support::testdata::files_named;
 
 /// What is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +43,12 @@ fn remove(removal: Removal, form: Form, destination: &Path) {
 }
 
 /// How many names a tree shows, whatever is behind them.
-fn names(form: Form, destination: &Path) -> usize {
-    let file = match form {
+fn names(course: &Course, destination: &Path) -> usize {
+    let file = match course.form {
         Form::Storage => "current",
         Form::Folders => "manifest.json",
     };
-    if destination.exists() { files_named(destination, file).len() } else { 0 }
+    walk(&course.root(destination)).filter(|entry| entry.file_name() == file).count()
 }
 
 /// Removes it at so many points of a run.
@@ -61,7 +60,7 @@ fn remove_everywhere(course: &Course, removal: Removal, count: usize) {
         let place = format!("{removal:?} before {} {}", call.name, call.number);
         let held = course.hold(call, destination);
         remove(removal, form, destination);
-        let left = names(form, destination);
+        let left = names(course, destination);
         let ended = held.go_on();
         let end = match ended.code {
             0 => {
@@ -82,7 +81,7 @@ fn remove_everywhere(course: &Course, removal: Removal, count: usize) {
         if removal != Removal::Part || end == End::Complete {
             course.expect_sound(destination);
         } else if !gives_names.contains(&(&call.name, call.number)) {
-            assert_eq!(names(form, destination), left, "{place}: {}", ended.said);
+            assert_eq!(names(course, destination), left, "{place}: {}", ended.said);
         }
         if number.is_multiple_of(3) {
             course.expect_done_by_another_run(destination);

@@ -1,6 +1,8 @@
 //! `kill -9` wherever the disk is changed: before each call that changes something, so in every state that a
 //! run's destination goes through, and while it only reads.
 
+use std::fmt::Debug;
+use std::ops::{RangeBounds, RangeInclusive};
 use std::path::Path;
 use std::time::Instant;
 
@@ -14,6 +16,9 @@ use crate::support::{skopeo, strace};
 
 /// The call before which a run is killed: the one of this name with this number.
 type Point = (String, usize);
+
+/// No kill: all repositories of new storage appear at once.
+const AT_ONCE: RangeInclusive<usize> = 0..=0;
 
 /// What came of one kill.
 struct Killed {
@@ -44,8 +49,8 @@ fn points(scenario: &Scenario) -> Vec<Point> {
 }
 
 /// Kills a run at each point, of which the last has to come after the end; then everything has to be sound, and
-/// the same command has to do the rest.
-fn kill_at(scenario: &Scenario, points: &[Point], least: usize) {
+/// the same command has to do the rest. `some` is how many of them may, and have to, show some new tags and not all.
+fn kill_at(scenario: &Scenario, points: &[Point], least: usize, some: impl RangeBounds<usize> + Debug) {
     const SAMPLES: usize = 20;
     let started = Instant::now();
     let kills = sweep(
@@ -90,7 +95,8 @@ fn kill_at(scenario: &Scenario, points: &[Point], least: usize) {
         started.elapsed()
     );
     assert!(kills.len() >= least, "only {} points", kills.len());
-    assert!(before > 10 && between > 10 && after > 1, "the points are not spread over the whole run");
+    assert!(before > 10 && after > 1, "the points are not spread over the whole run");
+    assert!(some.contains(&between), "{between} kills left some new tags, and not {some:?}");
     assert!(left > 20 && sampled > kills.len() / SAMPLES);
 }
 
@@ -118,19 +124,19 @@ fn expect_readable(images: &Path, shown: &Tags) {
 #[test]
 fn storage_is_sound_wherever_a_run_is_killed() {
     let scenario = Scenario::to_registry("to-registry", &[]);
-    kill_at(&scenario, &points(&scenario), 200);
+    kill_at(&scenario, &points(&scenario), 200, AT_ONCE);
 }
 
 #[test]
 fn image_folders_are_sound_wherever_a_run_is_killed() {
     let scenario = Scenario::to_dir("to-dir");
-    kill_at(&scenario, &points(&scenario), 200);
+    kill_at(&scenario, &points(&scenario), 200, 11..);
 }
 
 #[test]
 fn a_tag_points_at_its_old_or_its_new_image_wherever_a_run_is_killed() {
     let scenario = Scenario::re_tagging("re-tagging");
-    kill_at(&scenario, &points(&scenario), 200);
+    kill_at(&scenario, &points(&scenario), 200, 4..);
 }
 
 #[test]
@@ -138,5 +144,5 @@ fn copies_are_whole_wherever_a_run_is_killed() {
     // It differs from linking in how blobs come; for that, every third point will do.
     let scenario = Scenario::to_registry("to-registry --link copy", &["--link", "copy"]);
     let points: Vec<_> = points(&scenario).into_iter().rev().step_by(3).rev().collect();
-    kill_at(&scenario, &points, 100);
+    kill_at(&scenario, &points, 100, AT_ONCE);
 }

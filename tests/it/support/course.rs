@@ -157,7 +157,7 @@ impl Course {
     }
 
     /// The folder in which a run has its staging.
-    fn root(&self, destination: &Path) -> PathBuf {
+    pub(crate) fn root(&self, destination: &Path) -> PathBuf {
         match self.form {
             Form::Storage => destination.join("registry/v2"),
             Form::Folders => destination.to_owned(),

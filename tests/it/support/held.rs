@@ -1,7 +1,8 @@
 //! Runs of `bundle` that are held before one of their system calls while the test does something.
 //!
 //! strace holds the call back and is ended when the run is to go on: from then on nobody watches it. The run is
-//! started with `-D`, which makes it, and not strace, the test's child.
+//! started with `-D`, which makes it, and not strace, the test's child. Only its first thread is watched, which does
+//! all the work with `-j 1`: another one that clears away after a signal makes the same calls, and is not to be held.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -36,7 +37,7 @@ impl Held {
         let log = folder.path().join("log");
         let hold = format!("inject={name}:delay_enter={}s:when={number}", 2 * HANGS.as_secs());
         let mut command = Command::new(program("strace"));
-        command.args(["-D", "-f", "-qqq", "-e", "signal=none", "-e", &format!("trace={name}"), "-e", &hold]);
+        command.args(["-D", "-qqq", "-e", "signal=none", "-e", &format!("trace={name}"), "-e", &hold]);
         command.arg("-o").arg(&log);
         if let Some(path) = path {
             command.arg("-P").arg(path);
@@ -45,10 +46,11 @@ impl Held {
         let file = |name: &str| fs::File::create(folder.path().join(name)).unwrap();
         command.stdin(line.input()).stdout(file("stdout")).stderr(file("stderr"));
         let mut held = Self { process: command.spawn().unwrap(), folder };
-        let call = format!(" {name}(");
+        let call = format!("{name}(");
         held.wait_until(|process| {
             assert!(process.try_wait().unwrap().is_none(), "it ended before {name} {number}");
-            fs::read_to_string(&log).is_ok_and(|log| log.matches(&call).count() >= number)
+            fs::read_to_string(&log)
+                .is_ok_and(|log| log.lines().filter(|line| line.starts_with(&call)).count() >= number)
         });
         held
     }
