@@ -10,6 +10,7 @@ pub(crate) mod programs;
 
 pub(crate) mod conversion;
 pub(crate) mod hashing;
+pub(crate) mod making;
 pub(crate) mod reading;
 pub(crate) mod registry;
 pub(crate) mod tracing;

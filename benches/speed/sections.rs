@@ -47,7 +47,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section {
         name: "scale",
         about: "time and memory of all that looks at trees of up to 100,000 images",
-        programs: &[],
+        programs: &["find"],
         run: scale::run,
     },
     Section { name: "balance", about: "one huge layer among small ones", programs: &[], run: balance::run },
