@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha384, Sha512};
 use crate::text::{hex, unhex};
 use long::{Interned, Long};
 
-pub use lanes::{BLOCK_BYTES, LANES, Lanes, Registers, pad};
+pub use lanes::{BLOCK_BYTES, Kernel, LANES, Lanes, pad};
 
 /// The hash functions that the OCI digest grammar registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

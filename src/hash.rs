@@ -4,7 +4,7 @@ mod lanes;
 
 use std::io;
 
-use crate::digest::{Algorithm, Digest, Hasher, Registers};
+use crate::digest::{Algorithm, Digest, Hasher, Kernel};
 use crate::disk::File;
 use crate::work::Queue;
 
@@ -39,21 +39,21 @@ pub fn digests_of(files: &[(&File, Algorithm)], on_bytes: OnBytes, found: impl F
         true => file.size,
         false => u64::MAX,
     });
-    let registers = Registers::here();
-    let alone = registers.map_or(files.len(), |registers| {
+    let kernel = Kernel::here();
+    let alone = kernel.map_or(files.len(), |kernel| {
         let sizes: Vec<u64> = queue.order().map(|index| files[index].0.size).collect();
         let others = queue.order().take_while(|index| !can_join(files[*index].1)).count();
-        others + lanes::alone(&sizes[others..], rayon::current_num_threads(), registers.gain())
+        others + lanes::alone(&sizes[others..], rayon::current_num_threads(), kernel.gain())
     });
     rayon::broadcast(|_| {
         while let Some((number, index)) = queue.take() {
             let (file, algorithm) = files[index];
-            match registers.filter(|_| number >= alone) {
+            match kernel.filter(|_| number >= alone) {
                 None => found(index, digest_of(file, algorithm, on_bytes)),
-                Some(registers) => {
+                Some(kernel) => {
                     let mut next = Some(index);
                     let take = || next.take().or_else(|| queue.take().map(|(_, index)| index));
-                    if lanes::hash(files, registers, take, on_bytes, &found).is_err() {
+                    if lanes::hash(files, kernel, take, on_bytes, &found).is_err() {
                         found(index, digest_of(file, algorithm, on_bytes)); // which says why, of each file
                     }
                 }

@@ -19,7 +19,7 @@ pub(crate) fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     let made = bench.make(&images(bench.pick(200, 40)), 3)?;
     let root = made.root();
     let traced_into = |destination: &str, command: &Command, by: &str| {
-        disk::set_aside(root, destination)?;
+        disk::make_way(root, destination)?;
         let calls = Calls::of(command)?;
         check(root, destination, &made.tree, by)?;
         Ok::<_, anyhow::Error>(calls)

@@ -16,7 +16,7 @@ pub(crate) const NO_VERIFY: &str = "--no-verify";
 
 /// Converts `root/images` into a fresh folder of `root`.
 pub(crate) fn fresh(root: &Path, destination: &str, options: &[&str]) -> Result<Ran> {
-    disk::set_aside(root, destination)?;
+    disk::make_way(root, destination)?;
     again(root, destination, options)
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use nix::sys::statvfs::statvfs;
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
@@ -16,10 +17,13 @@ const REMOVERS: usize = 16;
 
 /// Makes way for a fresh folder: what is there is renamed, and removed when all has been measured.
 ///
-/// Removing it now would wear on the run that follows, where the disk is told of each freed block.
-pub(crate) fn set_aside(root: &Path, name: &str) -> Result<()> {
+/// Removing it now would wear on the run that follows, where the disk is told of each freed block. Memory is told
+/// nothing, and may not have room for both.
+pub(crate) fn make_way(root: &Path, name: &str) -> Result<()> {
     let folder = root.join(name);
-    if folder.exists() {
+    if statfs(root).with_context(|| root.display().to_string())?.filesystem_type() == TMPFS_MAGIC {
+        remove(&folder)?;
+    } else if folder.exists() {
         let aside = tempfile::Builder::new().prefix("aside-").tempdir_in(root)?.keep();
         fs::rename(&folder, &aside).with_context(|| format!("cannot rename {}", folder.display()))?;
     }

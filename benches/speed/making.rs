@@ -62,7 +62,7 @@ impl Making {
 
     /// Makes it once more, in a fresh folder of `root`, on all cores, and waits until it is on the disk.
     pub(crate) fn again(&self, root: &Path, storage: &str) -> Result<Ran> {
-        disk::set_aside(root, storage)?;
+        disk::make_way(root, storage)?;
         disk::sync(root)?;
         let storage = root.join(storage);
         let start = Instant::now();

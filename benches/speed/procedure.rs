@@ -25,7 +25,7 @@ pub(crate) fn run(bench: &Bench, table: &mut Table) -> Result<()> {
         let verified = || fresh(root, "verified", &[]);
         let unverified = || fresh(root, "unverified", &[NO_VERIFY]);
         let published = || {
-            disk::set_aside(root, "published")?;
+            disk::make_way(root, "published")?;
             disk::sync(root)?;
             measured(&conversion::published(root, "published"), Words::Fault)
         };

@@ -34,7 +34,7 @@ pub(crate) fn run(bench: &Bench, table: &mut Table) -> Result<()> {
 /// Pushes `root/images` into a fresh registry in `root/registry`; its start and its end take no time.
 fn skopeo_sync(root: &Path) -> Result<Ran> {
     let folder = root.join("registry");
-    disk::set_aside(root, "registry")?;
+    disk::make_way(root, "registry")?;
     fs::create_dir(&folder)?;
     let registry = Registry::start(&folder)?;
     disk::sync(root)?;

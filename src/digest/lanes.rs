@@ -1,8 +1,11 @@
 //! SHA-256 of several contents side by side (FIPS 180-4, 6.2).
 //!
-//! One hash is a chain: each step waits for the one before, and most of a processor with wide registers does nothing.
-//! Eight contents, a word of each in one register, take hardly longer than one. Processors that have instructions for
-//! SHA-256 are as fast with one.
+//! One hash is a chain: each step waits for the one before, and most of the processor does nothing. Several at once
+//! take hardly longer than one.
+
+#[cfg(target_arch = "x86_64")]
+mod sha;
+mod wide;
 
 use super::Digest;
 
@@ -11,18 +14,23 @@ pub const LANES: usize = 8;
 /// How many bytes are taken in at a time.
 pub const BLOCK_BYTES: usize = 64;
 
-/// Registers that are wide enough.
+/// What hashes side by side, on processors that are faster so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Registers(Kind);
+pub struct Kernel(Kind);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// AVX-512 with registers of 256 bits, which can rotate.
+    /// Instructions for SHA-256.
+    #[cfg(target_arch = "x86_64")]
+    Sha,
+    /// Registers of AVX-512.
+    #[cfg(target_arch = "x86_64")]
     Avx512,
-    /// AVX2.
+    /// Registers of AVX2.
+    #[cfg(target_arch = "x86_64")]
     Avx2,
     /// Whatever there is: right, and slow.
-    #[cfg(test)]
+    #[cfg(any(test, not(target_arch = "x86_64")))]
     Any,
 }
 
@@ -37,52 +45,70 @@ type State = [Words; 8];
 /// Hashes in progress, side by side.
 #[derive(Debug)]
 pub struct Lanes {
-    registers: Registers,
+    kernel: Kernel,
     state: State,
 }
 
-impl Registers {
-    /// Those of this processor, if hashing side by side is faster on it than one after the other.
+impl Kernel {
+    /// That of this processor, if hashing side by side is faster on it than one after the other.
     #[must_use]
     pub fn here() -> Option<Self> {
-        Kind::here().map(Self)
+        Kind::fast().into_iter().find(|kind| kind.is_here()).map(Self)
     }
 
     /// How many times as much a second is hashed side by side as one after the other, about.
     #[must_use]
     pub fn gain(self) -> f64 {
         match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Sha => 1.75,
+            #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => 4.0,
+            #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => 2.75,
-            #[cfg(test)]
+            #[cfg(any(test, not(target_arch = "x86_64")))]
             Kind::Any => 0.25,
         }
     }
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Kind {
-    #[cfg(target_arch = "x86_64")]
-    fn here() -> Option<Self> {
-        if is_x86_feature_detected!("sha") {
-            None
-        } else if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-            Some(Self::Avx512)
-        } else {
-            is_x86_feature_detected!("avx2").then_some(Self::Avx2)
-        }
+    /// Those that are faster than one hash after the other, the best first.
+    fn fast() -> [Self; 3] {
+        [Self::Sha, Self::Avx512, Self::Avx2]
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
-    fn here() -> Option<Self> {
-        None
+    /// Whether this processor has what it takes.
+    fn is_here(self) -> bool {
+        match self {
+            Self::Sha => is_x86_feature_detected!("sha") && is_x86_feature_detected!("sse4.1"),
+            Self::Avx512 => is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl"),
+            Self::Avx2 => is_x86_feature_detected!("avx2"),
+            #[cfg(test)]
+            Self::Any => true,
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl Kind {
+    /// Those that are faster than one hash after the other.
+    fn fast() -> [Self; 0] {
+        []
+    }
+
+    /// Whether this processor has what it takes.
+    fn is_here(self) -> bool {
+        true
     }
 }
 
 impl Lanes {
     /// Lanes that are not in use.
     #[must_use]
-    pub fn new(registers: Registers) -> Self {
-        Self { registers, state: [Words([0; LANES]); 8] }
+    pub fn new(kernel: Kernel) -> Self {
+        Self { kernel, state: [Words([0; LANES]); 8] }
     }
 
     /// Starts a hash with no bytes seen.
@@ -93,19 +119,23 @@ impl Lanes {
     /// Takes in the next so many blocks of each content; a lane that is not in use may be given anything.
     pub fn update(&mut self, contents: &[&[u8]; LANES], blocks: usize) {
         let state = &mut self.state;
-        match self.registers.0 {
+        match self.kernel.0 {
             #[cfg(target_arch = "x86_64")]
             #[expect(unsafe_code, reason = "the only way to instructions that not every processor has")]
-            // SAFETY: a `Registers` of this kind is made by `here` alone, after it has seen that this processor has
-            // these instructions. Nothing else is unsafe about the function: it has no pointers and asks nothing of
-            // what it is given, which are slices of this process's own memory and never of a file.
-            Kind::Avx512 => unsafe { x86::avx512(state, contents, blocks) },
+            // SAFETY: a `Kernel` of this kind is made by `here` alone, after it has seen that this processor has these
+            // instructions. Nothing else is unsafe about the function: it has no pointers and asks nothing of what it
+            // is given, which are slices of this process's own memory and never of a file.
+            Kind::Sha => unsafe { sha::update(state, contents, blocks) },
             #[cfg(target_arch = "x86_64")]
             #[expect(unsafe_code, reason = "the only way to instructions that not every processor has")]
             // SAFETY: as above.
-            Kind::Avx2 => unsafe { x86::avx2(state, contents, blocks) },
+            Kind::Avx512 => unsafe { wide::avx512(state, contents, blocks) },
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "the only way to instructions that not every processor has")]
+            // SAFETY: as above.
+            Kind::Avx2 => unsafe { wide::avx2(state, contents, blocks) },
             #[cfg(any(test, not(target_arch = "x86_64")))]
-            _ => update(state, contents, blocks),
+            Kind::Any => wide::update(state, contents, blocks),
         }
     }
 
@@ -131,80 +161,6 @@ pub fn pad(buffer: &mut [u8], count: usize, length: u64) -> usize {
     end
 }
 
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::{LANES, State, update};
-
-    #[target_feature(enable = "avx512f,avx512vl")]
-    pub(super) fn avx512(state: &mut State, contents: &[&[u8]; LANES], blocks: usize) {
-        update(state, contents, blocks);
-    }
-
-    #[target_feature(enable = "avx2")]
-    pub(super) fn avx2(state: &mut State, contents: &[&[u8]; LANES], blocks: usize) {
-        update(state, contents, blocks);
-    }
-}
-
-/// Computes something of each lane's words; the compiler makes registers of the lanes.
-macro_rules! of_each {
-    ($($word:ident),+ => $result:expr) => {{
-        let mut results = [0_u32; LANES];
-        for lane in 0..LANES {
-            $(let $word = $word.0[lane];)+
-            results[lane] = $result;
-        }
-        Words(results)
-    }};
-}
-
-/// Takes in the next so many blocks. It becomes part of its callers, and so uses the registers that they have.
-#[inline(always)]
-fn update(state: &mut State, contents: &[&[u8]; LANES], blocks: usize) {
-    for block in 0..blocks {
-        let mut schedule = [Words([0; LANES]); 16];
-        for (lane, content) in contents.iter().enumerate() {
-            let block = &content[block * BLOCK_BYTES..][..BLOCK_BYTES];
-            for (words, bytes) in schedule.iter_mut().zip(block.as_chunks().0) {
-                words.0[lane] = u32::from_be_bytes(*bytes);
-            }
-        }
-        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
-        for (number, constants) in CONSTANTS.as_chunks::<16>().0.iter().enumerate() {
-            for step in 0..16 {
-                if number > 0 {
-                    let [w0, w1] = [0, 1].map(|ahead| schedule[(step + ahead) % 16]);
-                    let [w9, w14] = [9, 14].map(|ahead| schedule[(step + ahead) % 16]);
-                    schedule[step] = of_each!(w0, w1, w9, w14 => {
-                        let sigma0 = w1.rotate_right(7) ^ w1.rotate_right(18) ^ (w1 >> 3);
-                        let sigma1 = w14.rotate_right(17) ^ w14.rotate_right(19) ^ (w14 >> 10);
-                        w0.wrapping_add(sigma0).wrapping_add(w9).wrapping_add(sigma1)
-                    });
-                }
-                let (word, constant) = (schedule[step], constants[step]);
-                let first = of_each!(e, f, g, h, word => {
-                    let sum = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
-                    let choice = (e & f) ^ (!e & g);
-                    h.wrapping_add(sum).wrapping_add(choice).wrapping_add(constant).wrapping_add(word)
-                });
-                let second = of_each!(a, b, c => {
-                    let sum = a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22);
-                    let majority = (a & b) ^ (a & c) ^ (b & c);
-                    sum.wrapping_add(majority)
-                });
-                (h, g, f) = (g, f, e);
-                e = of_each!(d, first => d.wrapping_add(first));
-                (d, c, b) = (c, b, a);
-                a = of_each!(first, second => first.wrapping_add(second));
-            }
-        }
-        for (words, new) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
-            let old = *words;
-            *words = of_each!(old, new => old.wrapping_add(new));
-        }
-    }
-}
-
 /// The state before the first block (FIPS 180-4, 5.3.3).
 const BEGINNING: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
@@ -228,11 +184,11 @@ mod tests {
     use super::*;
 
     /// Hashes contents as they come, each into whichever lane is free, and compares with the library.
-    fn compare(registers: Registers) {
+    fn compare(kernel: Kernel) {
         let contents: Vec<Vec<u8>> = (0..300_u32)
             .map(|length| (0..length).map(|byte| (byte.wrapping_mul(31) ^ length) as u8).collect())
             .collect();
-        let mut lanes = Lanes::new(registers);
+        let mut lanes = Lanes::new(kernel);
         for (round, eight) in contents.chunks(LANES).enumerate() {
             let padded: Vec<Vec<u8>> = eight
                 .iter()
@@ -272,15 +228,7 @@ mod tests {
 
     #[test]
     fn contents_side_by_side_have_the_digests_that_each_has_alone() {
-        compare(Registers(Kind::Any));
-        #[cfg(target_arch = "x86_64")]
-        for (kind, is_there) in [
-            (Kind::Avx2, is_x86_feature_detected!("avx2")),
-            (Kind::Avx512, is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl")),
-        ] {
-            if is_there {
-                compare(Registers(kind));
-            }
-        }
+        compare(Kernel(Kind::Any));
+        Kind::fast().into_iter().filter(|kind| kind.is_here()).for_each(|kind| compare(Kernel(kind)));
     }
 }

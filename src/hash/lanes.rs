@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 
 use super::{Found, OnBytes};
-use crate::digest::{Algorithm, BLOCK_BYTES, LANES, Lanes, Registers, pad};
+use crate::digest::{Algorithm, BLOCK_BYTES, Kernel, LANES, Lanes, pad};
 use crate::disk::{Content, File, Reading, with_window};
 
 /// How many of the files, the largest first, are better hashed alone, so that all are done as soon as can be.
@@ -37,13 +37,13 @@ pub(super) fn alone(sizes: &[u64], threads: usize, gain: f64) -> usize {
 /// When the system has no memory for a window; then nothing was taken.
 pub(super) fn hash(
     files: &[(&File, Algorithm)],
-    registers: Registers,
+    kernel: Kernel,
     mut take: impl FnMut() -> Option<usize>,
     on_bytes: OnBytes,
     found: &impl Fn(usize, Found),
 ) -> io::Result<()> {
     with_window(|window| {
-        let mut hashes = Lanes::new(registers);
+        let mut hashes = Lanes::new(kernel);
         let size = window.len() / LANES;
         let mut lanes: Vec<Lane> = window.chunks_exact_mut(size).map(Lane::new).collect();
         loop {
