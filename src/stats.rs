@@ -13,6 +13,7 @@ pub use patch::{ImageChange, Patch, changes, patch};
 
 use crate::catalog::Catalog;
 use crate::digest::Digest;
+use crate::disk::{File, Inode};
 use crate::manifest::Platform;
 use crate::reference::Reference;
 use crate::tally::{Tally, sum};
@@ -72,8 +73,7 @@ pub fn weigh(catalogs: &[(&Catalog, &BTreeMap<&Reference, BTreeSet<Platform>>)])
     let mut weight = Weight::default();
     let mut manifests: HashSet<Digest> = HashSet::new();
     let mut contents: HashMap<Digest, u64> = HashMap::new();
-    let mut paths = BTreeSet::new();
-    let mut inodes = HashSet::new();
+    let mut files: Vec<(Inode, &File)> = Vec::new();
     for (catalog, platforms) in catalogs {
         weight.images += catalog.images.len() as u64;
         weight.tags += catalog.images.keys().filter(|reference| reference.is_tagged()).count() as u64;
@@ -82,18 +82,21 @@ pub fn weigh(catalogs: &[(&Catalog, &BTreeMap<&Reference, BTreeSet<Platform>>)])
         weight.logical_bytes = sum([weight.logical_bytes, sum(own)]);
         manifests.extend(catalog.manifests.keys().copied());
         for (digest, blob) in &catalog.blobs {
-            for file in &blob.files {
+            if let Some(file) = blob.files.first() {
                 contents.entry(*digest).or_insert(file.size);
-                paths.insert((&file.place, file.inode().offset));
-                if inodes.insert(file.inode()) {
-                    weight.disk_bytes = weight.disk_bytes.saturating_add(file.size);
-                    weight.allocated_bytes = weight.allocated_bytes.saturating_add(file.allocated);
-                }
             }
+            files.extend(blob.files.iter().map(|file| (file.inode(), file)));
         }
     }
+    // Paths are compared only where one inode has several, which is seldom: it takes far longer than numbers.
+    files.sort_unstable_by(|(a, of_a), (b, of_b)| a.cmp(b).then_with(|| of_a.place.cmp(&of_b.place)));
+    for links in files.chunk_by(|(a, _), (b, _)| a == b) {
+        let (_, file) = links[0];
+        weight.disk_bytes = weight.disk_bytes.saturating_add(file.size);
+        weight.allocated_bytes = weight.allocated_bytes.saturating_add(file.allocated);
+        weight.blob_files += links.chunk_by(|(_, a), (_, b)| a.place == b.place).count() as u64;
+    }
     weight.manifests = manifests.len() as u64;
-    weight.blob_files = paths.len() as u64;
     weight.unique_blobs = contents.len() as u64;
     weight.unique_bytes = sum(contents.into_values());
     weight.saved_now = Saving::of(weight.logical_bytes, weight.disk_bytes);
