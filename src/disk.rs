@@ -7,6 +7,7 @@
 mod folder_path;
 mod place;
 mod read;
+mod content;
 mod folder;
 mod extent;
 mod window;
@@ -31,6 +32,7 @@ use std::path::PathBuf;
 use triomphe::Arc;
 
 pub use build::Build;
+pub use content::{Content, Reading};
 pub use destination::Destination;
 pub use extent::{Extent, Part, held, parts};
 pub use folder::{Folder, Kind as EntryKind, Small};
@@ -41,9 +43,7 @@ pub use names::Access;
 pub use output::{Output, OutputFolder, remove_output, write_text};
 pub use ownership::Ownership;
 pub use place::{Below, Place};
-pub use read::{
-    Content, Look, Reading, SYMBOLIC_LINK, link_between, look, read_beginning, read_small, what_is_no_file,
-};
+pub use read::{Look, SYMBOLIC_LINK, link_between, look, read_beginning, read_small, what_is_no_file};
 pub use room::{Habits, Room};
 pub use scratch::{Scratch, ScratchReader};
 pub use share::{Aside, Copy, Share, Shared};

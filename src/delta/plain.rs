@@ -7,7 +7,7 @@ use flate2::bufread::DeflateDecoder;
 use super::document::of_frame;
 use super::script::bad;
 use crate::deflate::member::{Header, trailer};
-use crate::disk::File;
+use crate::disk::{File, Reading};
 
 /// How a blob holds its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct Gzip {
 /// # Errors
 /// When it cannot be read, or its header is none.
 pub fn open(file: &File) -> io::Result<(Form, Plain)> {
-    of(file.open()?)
+    of(file.open(Reading::Alone)?)
 }
 
 /// Reads a blob from its first byte on.

@@ -32,7 +32,7 @@ pub fn recognise(file: &File, header: &Header, plain: impl Read) -> io::Result<C
     beginning.truncate(TRIED_BYTES);
     let mut body = Vec::new();
     let start = header.bytes().len();
-    file.open()?.take((start + 2 * TRIED_BYTES + (64 << 10)) as u64).read_to_end(&mut body)?;
+    file.open_range(0, (start + 2 * TRIED_BYTES + (64 << 10)) as u64)?.read_to_end(&mut body)?;
     body.drain(..start.min(body.len()));
     if is_all {
         body.truncate(body.len().saturating_sub(TRAILER_BYTES));

@@ -1,7 +1,7 @@
 //! Files that one thread hashes side by side.
 
 use std::array;
-use std::io;
+use std::io::{self, Read as _};
 use std::ops::Range;
 
 use super::{Found, OnBytes};
@@ -61,7 +61,7 @@ pub(super) fn hash(
                         }
                         None => {
                             let Some(index) = take() else { break };
-                            match files[index].0.content(Reading::SideBySide) {
+                            match files[index].0.open(Reading::SideBySide) {
                                 Ok(content) => lane.begin(index, content),
                                 Err(error) => found(index, Err(error)),
                             }

@@ -18,7 +18,7 @@ use super::members::Members;
 use super::unpacked::Compression;
 use crate::catalog::{Catalog, Image, gather};
 use crate::digest::{Algorithm, Digest, Hasher};
-use crate::disk::File;
+use crate::disk::{File, Reading};
 use crate::finding::{self, Finding, Kind};
 use crate::hash;
 use crate::manifest::{Kind as ManifestKind, PLAIN_LAYER};
@@ -198,7 +198,8 @@ fn layer(path: &Path, file: &File, diff_id: Digest) -> Result<Layer, Finding> {
     };
     // Some programs save layers compressed: then they are held to the configuration here.
     let mut hasher = Hasher::new(diff_id.algorithm());
-    let mut content = compression.reader(file.open().map_err(unreadable)?).map_err(unreadable)?;
+    let mut content =
+        compression.reader(file.open(Reading::Alone).map_err(unreadable)?).map_err(unreadable)?;
     let mut window = vec![0; 256 << 10];
     loop {
         match content.read(&mut window).map_err(unreadable)? {

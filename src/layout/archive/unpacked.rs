@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use flate2::read::MultiGzDecoder;
 
-use crate::disk::{self, Look, Part, Scratch};
+use crate::disk::{self, Look, Part, Reading, Scratch};
 use crate::finding::{Finding, Kind};
 use crate::text::shown;
 
@@ -50,7 +50,7 @@ pub(super) fn is_tar(path: &Path) -> bool {
         let Ok(Look::File(file)) = disk::look(path) else { return Ok(Vec::new()) };
         let mut first = Vec::new();
         // A block of zstd has to be read whole: its length is up to the program that wrote it.
-        compression.reader(file.open()?)?.take(512).read_to_end(&mut first)?;
+        compression.reader(file.open_range(0, file.size)?)?.take(512).read_to_end(&mut first)?;
         Ok(first)
     };
     let (at, magic) = MAGIC;
@@ -80,7 +80,8 @@ pub(super) fn open(path: &Path) -> Result<Result<Arc<[Part]>, Finding>> {
         )
     };
     let mut scratch = Scratch::new(&folder).with_context(cannot_write)?;
-    let mut content = compression.reader(file.open().with_context(cannot)?).with_context(cannot)?;
+    let mut content =
+        compression.reader(file.open(Reading::Alone).with_context(cannot)?).with_context(cannot)?;
     let mut window = vec![0; 256 << 10];
     loop {
         match content.read(&mut window) {
