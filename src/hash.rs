@@ -28,33 +28,43 @@ pub fn digest_of(file: &File, algorithm: Algorithm, on_bytes: OnBytes) -> Found 
     Ok((hasher.finish(), length))
 }
 
-/// Hashes files on the threads of the current pool, the largest first, and tells what came of each, by its index.
+/// Hashes the files of some items on the threads of the current pool, the largest first, and tells what came of each, by
+/// its item's index.
 ///
 /// Where that is faster, each thread hashes several files side by side: all but those that would take longer so than
 /// all the others together.
-pub fn digests_of(files: &[(&File, Algorithm)], on_bytes: OnBytes, found: impl Fn(usize, Found) + Sync) {
+pub fn digests_of<'f, T: Sync>(
+    items: &[T],
+    file_of: impl Fn(&T) -> (&'f File, Algorithm) + Sync,
+    on_bytes: OnBytes,
+    found: impl Fn(usize, Found) + Sync,
+) {
     // What cannot be hashed side by side is taken before all that can be.
     let can_join = |algorithm| algorithm == Algorithm::Sha256;
-    let queue = Queue::largest_first(files, |(file, algorithm)| match can_join(*algorithm) {
-        true => file.size,
-        false => u64::MAX,
+    let queue = Queue::largest_first(items, |item| match file_of(item) {
+        (file, algorithm) if can_join(algorithm) => file.size,
+        _ => u64::MAX,
     });
+    let file = |index: usize| file_of(&items[index]);
     let kernel = Kernel::here();
-    let alone = kernel.map_or(files.len(), |kernel| {
-        let sizes: Vec<u64> = queue.order().map(|index| files[index].0.size).collect();
-        let others = queue.order().take_while(|index| !can_join(files[*index].1)).count();
+    let alone_count = kernel.map_or(items.len(), |kernel| {
+        let sizes: Vec<u64> = queue.order().map(|index| file(index).0.size).collect();
+        let others = queue.order().take_while(|index| !can_join(file(*index).1)).count();
         others + lanes::alone(&sizes[others..], rayon::current_num_threads(), kernel.gain())
     });
     rayon::broadcast(|_| {
         while let Some((number, index)) = queue.take() {
-            let (file, algorithm) = files[index];
-            match kernel.filter(|_| number >= alone) {
-                None => found(index, digest_of(file, algorithm, on_bytes)),
+            let alone = |(file, algorithm)| found(index, digest_of(file, algorithm, on_bytes));
+            match kernel.filter(|_| number >= alone_count) {
+                None => alone(file(index)),
                 Some(kernel) => {
                     let mut next = Some(index);
-                    let take = || next.take().or_else(|| queue.take().map(|(_, index)| index));
-                    if lanes::hash(files, kernel, take, on_bytes, &found).is_err() {
-                        found(index, digest_of(file, algorithm, on_bytes)); // which says why, of each file
+                    let take = || {
+                        let index = next.take().or_else(|| queue.take().map(|(_, index)| index))?;
+                        Some((index, file(index).0))
+                    };
+                    if lanes::hash(kernel, take, on_bytes, &found).is_err() {
+                        alone(file(index)); // which says why, of each file
                     }
                 }
             }

@@ -153,11 +153,11 @@ fn surely_hashed<'c>(claim: &'c Claim) -> impl Iterator<Item = &'c File> {
 }
 
 /// Hashes files, each of the claim with its number; tells of each what is wrong with it.
-fn hash_all(claims: &[Claim], asked: &[(u32, &File)], means: &Means) -> Vec<OnceLock<Fault>> {
+fn hash_all<'c>(claims: &[Claim], asked: &[(u32, &'c File)], means: &Means) -> Vec<OnceLock<Fault>> {
     let faults: Vec<OnceLock<Fault>> = asked.iter().map(|_| OnceLock::new()).collect();
     let digest_of = |number: u32| claims[number as usize].digest;
-    let files: Vec<_> = asked.iter().map(|(number, file)| (*file, digest_of(*number).algorithm())).collect();
-    digests_of(&files, means.on_bytes, |index, found| {
+    let file_of = |(number, file): &(u32, &'c File)| (*file, digest_of(*number).algorithm());
+    digests_of(asked, file_of, means.on_bytes, |index, found| {
         let (number, file) = asked[index];
         drop(faults[index].set(means.compare(digest_of(number), file, found)));
     });

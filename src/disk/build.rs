@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use super::Place;
-use super::destination::{Destination, folder_of, make_folder_below, stands_in_the_way};
+use super::destination::{Destination, folder_of, make_folder_below, or_after, stands_in_the_way};
 use crate::text::shown;
 
 /// A folder that is being built aside, by several threads if need be; dropped before it appears, it is gone.
@@ -53,13 +53,7 @@ impl Build<'_> {
             if place.is_below() {
                 self.make_folder(folder_of(&path))?;
             }
-            let mut file = match File::create_new(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.make_folder(folder_of(&path))?;
-                    File::create_new(&path)
-                }
-                file => file,
-            }?;
+            let mut file = or_after(|| File::create_new(&path), || self.make_folder(folder_of(&path)))?;
             file.write_all(bytes)?;
             self.destination.ownership.give_file(&file)
         };

@@ -150,13 +150,7 @@ impl Destination {
     ///
     /// The folder is not looked for: another thread may create it between the failure and the look.
     pub(super) fn in_folder_of<T>(&self, path: &Path, work: impl Fn() -> io::Result<T>) -> io::Result<T> {
-        match work() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.make_folder(folder_of(path))?;
-                work()
-            }
-            result => result,
-        }
+        or_after(work, || self.make_folder(folder_of(path)))
     }
 
     /// An empty file aside, to be filled and [`put`](Self::put) at `path`.
@@ -254,6 +248,20 @@ impl Drop for MadeFolders {
     fn drop(&mut self) {
         // Where something is inside, the system refuses, and all is well.
         self.0.iter().rev().for_each(|folder| drop(fs::remove_dir(folder)));
+    }
+}
+
+/// Runs `work`, and once more, after `make`, if something was missing.
+pub(super) fn or_after<T>(
+    work: impl Fn() -> io::Result<T>,
+    make: impl FnOnce() -> io::Result<()>,
+) -> io::Result<T> {
+    match work() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make()?;
+            work()
+        }
+        result => result,
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::ops::Range;
 
 use super::{Found, OnBytes};
-use crate::digest::{Algorithm, BLOCK_BYTES, Kernel, LANES, Lanes, pad};
+use crate::digest::{BLOCK_BYTES, Kernel, LANES, Lanes, pad};
 use crate::disk::{Content, File, Reading, with_window};
 
 /// How many of the files, the largest first, are better hashed alone, so that all are done as soon as can be.
@@ -31,14 +31,14 @@ pub(super) fn alone(sizes: &[u64], threads: usize, gain: f64) -> usize {
     best
 }
 
-/// Hashes files of which `take` tells the next index, as many side by side as there are lanes, until there are none.
+/// Hashes files of which `take` tells the next and its index, as many side by side as there are lanes, until there are
+/// none.
 ///
 /// # Errors
 /// When the system has no memory for a window; then nothing was taken.
-pub(super) fn hash(
-    files: &[(&File, Algorithm)],
+pub(super) fn hash<'f>(
     kernel: Kernel,
-    mut take: impl FnMut() -> Option<usize>,
+    mut take: impl FnMut() -> Option<(usize, &'f File)>,
     on_bytes: OnBytes,
     found: &impl Fn(usize, Found),
 ) -> io::Result<()> {
@@ -60,8 +60,8 @@ pub(super) fn hash(
                             }
                         }
                         None => {
-                            let Some(index) = take() else { break };
-                            match files[index].0.open(Reading::SideBySide) {
+                            let Some((index, file)) = take() else { break };
+                            match file.open(Reading::SideBySide) {
                                 Ok(content) => lane.begin(index, content),
                                 Err(error) => found(index, Err(error)),
                             }

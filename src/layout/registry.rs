@@ -20,6 +20,7 @@
 mod holdings;
 mod links;
 mod lint;
+mod paths;
 mod repositories;
 mod store;
 
@@ -29,6 +30,9 @@ use std::sync::LazyLock;
 
 use anyhow::Result;
 pub use holdings::{Folder, Held, Holding, Holdings, Part};
+pub use paths::{REPOSITORIES, skeleton};
+
+use paths::{BLOBS, layers_of, revisions_of, tags_of};
 
 use super::entry::{ByDigest, gathered};
 use super::{Content, Entry, Layout, Names, Scan, Stage, blob_content, in_order, manifests};
@@ -37,14 +41,6 @@ use crate::digest::{Algorithm, Digest};
 use crate::disk::{Below, FolderPath, Place};
 use crate::finding::Finding;
 use crate::reference::{Identifier, Reference, Repository};
-
-const BLOBS: &str = "blobs";
-/// The folder of all repositories, below the root.
-pub const REPOSITORIES: &str = "repositories";
-/// Below a repository: what it may serve.
-const LAYERS: &str = "_layers";
-/// Below a repository: its tags.
-const TAGS: &str = "_manifests/tags";
 
 /// Registry storage.
 pub struct Registry;
@@ -130,7 +126,7 @@ impl Layout for Registry {
             repository_entries(catalog, repository, images, grants)
         });
         for (repository, grants) in &catalog.grants {
-            let folder = folder_of(repository).join(LAYERS);
+            let folder = layers_of(repository);
             let layers = ByDigest::below(&folder);
             entries.push(Entry::new(Stage::Content, &*folder, Content::Folder));
             for (name, target) in grants {
@@ -148,7 +144,7 @@ impl Layout for Registry {
         let grants = catalog.grants.get(repository).unwrap_or(&nothing);
         let mut entries = repository_entries(catalog, repository, &[(name, image)], grants);
         // A registry itself makes `tags` only with the first tag.
-        let tags = Place::from(&*folder_of(repository).join(TAGS));
+        let tags = Place::from(&*tags_of(repository));
         entries.retain(|entry| entry.place != tags);
         entries
     }
@@ -177,13 +173,13 @@ fn repository_entries(
     images: &[(&Reference, &Image)],
     grants: &BTreeMap<Digest, Digest>,
 ) -> Vec<Entry> {
-    let folder = folder_of(repository);
-    let layers = ByDigest::below(&folder.join(LAYERS));
-    let revisions = ByDigest::below(&folder.join("_manifests/revisions"));
-    let mut entries = vec![
-        Entry::new(Stage::Content, &*folder.join(LAYERS), Content::Folder),
-        Entry::new(Stage::Content, &*folder.join(TAGS), Content::Folder),
-    ];
+    let layers = ByDigest::below(&layers_of(repository));
+    let revisions = ByDigest::below(&revisions_of(repository));
+    let tags = tags_of(repository);
+    let mut entries: Vec<Entry> = skeleton(repository)
+        .iter()
+        .map(|folder| Entry::new(Stage::Content, &**folder, Content::Folder))
+        .collect();
     // Images of one repository share most of what they need: what was written once is not written again.
     let mut granted = BTreeSet::new();
     let mut revised = BTreeSet::new();
@@ -207,7 +203,7 @@ fn repository_entries(
             });
         }
         if let Identifier::Tag(tag) = &reference.identifier {
-            let folder: FolderPath = folder.join(TAGS).join(tag.as_str()).into();
+            let folder: FolderPath = tags.join(tag.as_str()).into();
             let index = ByDigest::below(&folder.join("index"));
             for digest in image.history.iter().chain([&image.digest]) {
                 let place = index.place(digest).with(Below::Link);
@@ -219,10 +215,6 @@ fn repository_entries(
         }
     }
     entries
-}
-
-fn folder_of(repository: &Repository) -> PathBuf {
-    Path::new(REPOSITORIES).join(repository.as_str())
 }
 
 fn blob(digest: Digest) -> Entry {

@@ -11,7 +11,7 @@ use crate::catalog::{Catalog, Image, Past};
 use crate::digest::Digest;
 use crate::disk::Inode;
 use crate::finding::Finding;
-use crate::layout::registry::{Holding, Holdings, Part, REPOSITORIES};
+use crate::layout::registry::{Holding, Holdings, Part, skeleton};
 use crate::layout::{Content, Layout, Registry};
 use crate::reference::{Reference, Repository};
 
@@ -200,12 +200,6 @@ fn keep_folders(path: &Path, folders: &mut HashSet<PathBuf>) {
             break;
         }
     }
-}
-
-/// The folders that a repository has to have, for registries look for them.
-fn skeleton(repository: &Repository) -> [PathBuf; 2] {
-    let folder = Path::new(REPOSITORIES).join(repository.as_str());
-    [folder.join("_layers"), folder.join("_manifests/tags")]
 }
 
 /// Bytes of the inodes all of whose names go.

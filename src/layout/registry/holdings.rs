@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::{BLOBS, REPOSITORIES, Registry};
+use super::Registry;
+use super::paths::{BLOBS, REPOSITORIES};
 use crate::digest::Digest;
 use crate::disk::{Inode, is_staging};
 use crate::reference::{Identifier, Reference, Repository, Tag};

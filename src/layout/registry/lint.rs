@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::super::Layout;
-use super::{BLOBS, REPOSITORIES, Registry};
+use super::Registry;
+use super::paths::{BLOBS, MANIFESTS, REPOSITORIES, TAGS, UPLOADS};
 use crate::catalog::Catalog;
 use crate::finding::{Finding, Kind, Severity};
 
@@ -34,16 +35,16 @@ fn repositories(root: &Path, findings: &mut Vec<Finding>) {
         let Ok(entry) = entry else { continue }; // the scan has said that it cannot be read
         let name = entry.file_name().to_string_lossy();
         let parent = entry.path().parent().and_then(Path::file_name).unwrap_or_default();
-        if parent == "_uploads" {
+        if parent == UPLOADS {
             findings.push(Finding::at(Kind::Leftover, entry.path()));
             if entry.file_type().is_dir() {
                 walk.skip_current_dir();
             }
         } else if entry.file_type().is_dir() {
-            if name == "_manifests" && !entry.path().join("tags").is_dir() {
+            if name == MANIFESTS && !entry.path().join(TAGS).is_dir() {
                 // A registry itself leaves it so where nothing was tagged, and then refuses to delete what is
                 // untagged.
-                let missing = Finding::at(Kind::MissingFolder, entry.path().join("tags"));
+                let missing = Finding::at(Kind::MissingFolder, entry.path().join(TAGS));
                 findings.push(Finding { severity: Severity::Warning, ..missing });
             }
             if !is_in_alphabet(&name) && !is_tag_folder(&entry) {
@@ -62,7 +63,7 @@ fn repositories(root: &Path, findings: &mut Vec<Finding>) {
 
 /// Whether an entry lies where only the folders of tags may lie.
 fn is_tag_folder(entry: &DirEntry) -> bool {
-    entry.path().parent().is_some_and(|parent| parent.ends_with("_manifests/tags"))
+    entry.path().parent().is_some_and(|parent| parent.ends_with(Path::new(MANIFESTS).join(TAGS)))
 }
 
 fn blobs(root: &Path, catalog: &Catalog, findings: &mut Vec<Finding>) {

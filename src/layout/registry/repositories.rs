@@ -8,6 +8,7 @@ use walkdir::WalkDir;
 use super::super::{Scan, claim};
 use super::data_place;
 use super::links::{self, Link, subfolders};
+use super::paths::{LAYERS, MANIFESTS, REVISIONS, TAGS};
 use crate::catalog::{Catalog, Image, Past};
 use crate::digest::Digest;
 use crate::finding::{Finding, Kind, Severity};
@@ -33,7 +34,7 @@ struct Tagged {
 
 impl Linked {
     fn only_layers(repository: Repository, folder: &Path, findings: &mut Vec<Finding>) -> Self {
-        let layers = links::read_folder(&folder.join("_layers"), findings);
+        let layers = links::read_folder(&folder.join(LAYERS), findings);
         Self { repository, tags: Vec::new(), revisions: Vec::new(), layers: take(layers, findings) }
     }
 
@@ -76,7 +77,7 @@ fn find(root: &Path, findings: &mut Vec<Finding>) -> BTreeSet<PathBuf> {
             continue;
         }
         walk.skip_current_dir();
-        if matches!(&*name, "_manifests" | "_layers") {
+        if matches!(&*name, MANIFESTS | LAYERS) {
             found.extend(entry.path().parent().map(Path::to_owned));
         }
     }
@@ -91,19 +92,19 @@ fn read(root: &Path, folder: &Path) -> (Option<Linked>, Vec<Finding>) {
         Err(error) => return (None, vec![Finding::at(Kind::InvalidName, folder).found(error)]),
     };
     // A symbolic link in a folder's place was told, and is not followed.
-    let manifests = folder.join("_manifests");
+    let manifests = folder.join(MANIFESTS);
     if !links::is_folder(&manifests) {
         return (Some(Linked::only_layers(repository, folder, &mut findings)), findings);
     }
     let mut tags = Vec::new();
-    let all = manifests.join("tags");
+    let all = manifests.join(TAGS);
     for name in subfolders(&all, &mut findings).map(|(_, names)| names).into_iter().flatten() {
         match name.parse() {
             Ok(tag) => tags.extend(read_tag(&repository, tag, &all.join(name), &mut findings)),
             Err(error) => findings.push(Finding::at(Kind::InvalidName, all.join(name)).found(error)),
         }
     }
-    let revisions = take(links::read_folder(&manifests.join("revisions"), &mut findings), &mut findings);
+    let revisions = take(links::read_folder(&manifests.join(REVISIONS), &mut findings), &mut findings);
     let linked = Linked::only_layers(repository, folder, &mut findings);
     (Some(Linked { tags, revisions, ..linked }), findings)
 }

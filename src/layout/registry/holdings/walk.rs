@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 
-use super::super::{BLOBS, REPOSITORIES, data_place};
+use super::super::data_place;
+use super::super::paths::{BLOBS, LAYERS, MANIFESTS, REPOSITORIES, REVISIONS, TAGS, UPLOADS};
 use super::{Folder, Held, Holding, Holdings, Part};
 use crate::digest::{Algorithm, Digest};
 use crate::disk::Inode;
@@ -99,10 +100,10 @@ impl Walk<'_> {
             }
             all.folders.push(self.folder(&entry.path)?);
             match &*entry.name {
-                "_layers" => {
+                LAYERS => {
                     all.extend(self.links(&entry.path, &|digest| Part::Layer(repository.clone(), digest))?);
                 }
-                "_uploads" => self.uploads(&entry.path, &repository, &mut all)?,
+                UPLOADS => self.uploads(&entry.path, &repository, &mut all)?,
                 _ => self.manifests(&entry.path, &repository, &mut all)?,
             }
         }
@@ -112,12 +113,12 @@ impl Walk<'_> {
     fn manifests(&self, folder: &Path, repository: &Repository, all: &mut Holdings) -> Result<()> {
         for entry in self.list(folder)? {
             match &*entry.name {
-                "revisions" if entry.is_folder => {
+                REVISIONS if entry.is_folder => {
                     let part = |digest| Part::Revision(repository.clone(), digest);
                     all.folders.push(self.folder(&entry.path)?);
                     all.extend(self.links(&entry.path, &part)?);
                 }
-                "tags" if entry.is_folder => {
+                TAGS if entry.is_folder => {
                     all.folders.push(self.folder(&entry.path)?);
                     let tags = self.list(&entry.path)?;
                     let tags = tags.par_iter().map(|tag| self.tag(tag, repository));
@@ -273,7 +274,7 @@ impl Walk<'_> {
 }
 
 fn is_part_of_repository(name: &str) -> bool {
-    matches!(name, "_layers" | "_manifests" | "_uploads")
+    matches!(name, LAYERS | MANIFESTS | UPLOADS)
 }
 
 fn held(metadata: &fs::Metadata) -> Held {
