@@ -122,7 +122,7 @@ impl Lanes {
         match self.kernel.0 {
             #[cfg(target_arch = "x86_64")]
             #[expect(unsafe_code, reason = "the only way to instructions that not every processor has")]
-            // SAFETY: a `Kernel` of this kind is made by `here` alone, after it has seen that this processor has these
+            // SAFETY: a `Kernel` of this kind is made only after `is_here` has seen that this processor has these
             // instructions. Nothing else is unsafe about the function: it has no pointers and asks nothing of what it
             // is given, which are slices of this process's own memory and never of a file.
             Kind::Sha => unsafe { sha::update(state, contents, blocks) },
