@@ -50,7 +50,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Makes `large/images` with one large layer, `even/images` with several of one size, `small/images` with many images, and their storage in `small/docker`.
+/// Makes `large/images` with one large layer, `even/images` with several of one size, `small/images` with many images,
+/// and their storage in `small/docker`.
 fn generate(root: &Path) -> Result<()> {
     let [large, even, small] = ["large", "even", "small"].map(|tree| root.join(tree));
     [&large, &even, &small].into_iter().try_for_each(fs::create_dir)?;

@@ -79,23 +79,23 @@ fn a_site_is_sound_wherever_an_apply_is_killed() {
 #[test]
 fn a_site_is_sound_wherever_an_apply_of_a_folder_is_killed() {
     let scenario = Scenario::folder();
-    kill_at(&scenario, &points(&scenario.calls, 40, 4), 45, 2..);
+    kill_at(&scenario, &points(&scenario.calls, 40, 4), 45, 4..);
 }
 
 #[test]
 fn a_site_is_sound_wherever_an_apply_of_deltas_is_killed() {
     let scenario = Scenario::delta();
-    kill_at(&scenario, &points(&scenario.calls, 60, 5), 65, 2..);
+    kill_at(&scenario, &points(&scenario.calls, 60, 5), 65, 4..);
 }
 
 #[test]
 fn a_site_is_sound_wherever_an_apply_of_deltas_from_standard_input_is_killed() {
     let scenario = Scenario::passing_delta();
-    kill_at(&scenario, &points(&scenario.calls, 50, 5), 55, 2..);
+    kill_at(&scenario, &points(&scenario.calls, 50, 5), 55, 4..);
 }
 
 #[test]
 fn a_site_is_sound_wherever_an_apply_from_standard_input_is_killed() {
     let scenario = Scenario::passing();
-    kill_at(&scenario, &points(&scenario.calls, 50, 5), 55, 2..);
+    kill_at(&scenario, &points(&scenario.calls, 50, 5), 55, 4..);
 }

@@ -201,7 +201,7 @@ fn volumes_in_the_place_of_others_are_a_package_or_none_wherever_packing_is_kill
     let packing = Packing::of("pack --split over another", &["--split", "150kB"], true);
     let renames = packing.calls.iter().filter(|call| call.name.starts_with("rename") || call.name == "fsync");
     let renames: Vec<_> = renames.cloned().collect();
-    let counts = kill_at(&packing, &[renames, points(&packing.calls, 8, 2)].concat());
+    let counts = kill_at(&packing, &[renames, points(&packing.calls, 11, 2)].concat());
     assert!(counts[&Found::Before] > 5 && counts[&Found::After] >= 2, "{counts:?}");
 }
 

@@ -219,7 +219,7 @@ pub(crate) fn writing(calls: &[Call]) -> Vec<Call> {
 /// Calls at which to kill a run: some that change something, in every part of the run, the last ones among them,
 /// and some that do not. The very last comes after the end.
 pub(crate) fn points(calls: &[Call], changing: usize, others: usize) -> Vec<Call> {
-    const LAST: usize = 5;
+    const LAST: usize = 8;
     let changes = writing(calls);
     let (first, last) = changes.split_at(changes.len() - LAST);
     let other: Vec<_> = calls.iter().filter(|call| !call.writes() || call.is_refused()).cloned().collect();
