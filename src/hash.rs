@@ -5,7 +5,7 @@ mod lanes;
 use std::io;
 
 use crate::digest::{Algorithm, Digest, Hasher, Kernel};
-use crate::disk::File;
+use crate::disk::{Content, File, Reading, fetching};
 use crate::work::Queue;
 
 /// Is told how many more bytes were hashed.
@@ -19,8 +19,12 @@ pub type Found = io::Result<(Digest, u64)>;
 /// # Errors
 /// When it cannot be read, or is no regular file.
 pub fn digest_of(file: &File, algorithm: Algorithm, on_bytes: OnBytes) -> Found {
+    digest(file.open(Reading::Alone)?, algorithm, on_bytes)
+}
+
+fn digest(content: Content, algorithm: Algorithm, on_bytes: OnBytes) -> Found {
     let mut hasher = Hasher::new(algorithm);
-    let length = file.stream(|piece| {
+    let length = content.stream(|piece| {
         hasher.update(piece);
         on_bytes(piece.len() as u64);
         Ok(())
@@ -52,22 +56,31 @@ pub fn digests_of<'f, T: Sync>(
         let others = queue.order().take_while(|index| !can_join(file(*index).1)).count();
         others + lanes::alone(&sizes[others..], rayon::current_num_threads(), kernel.gain())
     });
-    rayon::broadcast(|_| {
-        while let Some((number, index)) = queue.take() {
-            let alone = |(file, algorithm)| found(index, digest_of(file, algorithm, on_bytes));
-            match kernel.filter(|_| number >= alone_count) {
-                None => alone(file(index)),
-                Some(kernel) => {
-                    let mut next = Some(index);
-                    let take = || {
-                        let index = next.take().or_else(|| queue.take().map(|(_, index)| index))?;
-                        Some((index, file(index).0))
-                    };
-                    if lanes::hash(kernel, take, on_bytes, &found).is_err() {
-                        alone(file(index)); // which says why, of each file
+    fetching(queue.order().map(|index| file(index).0), rayon::current_num_threads(), |on_read| {
+        let on_bytes: OnBytes = &|bytes| {
+            on_read(bytes);
+            on_bytes(bytes);
+        };
+        let alone = |index: usize| {
+            let (file, algorithm) = file(index);
+            found(index, file.open(Reading::Fetched).and_then(|it| digest(it, algorithm, on_bytes)));
+        };
+        rayon::broadcast(|_| {
+            while let Some((number, index)) = queue.take() {
+                match kernel.filter(|_| number >= alone_count) {
+                    None => alone(index),
+                    Some(kernel) => {
+                        let mut next = Some(index);
+                        let take = || {
+                            let index = next.take().or_else(|| queue.take().map(|(_, index)| index))?;
+                            Some((index, file(index).0))
+                        };
+                        if lanes::hash(kernel, take, on_bytes, &found).is_err() {
+                            alone(index); // which says why, of each file
+                        }
                     }
                 }
             }
-        }
+        });
     });
 }

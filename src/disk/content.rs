@@ -18,23 +18,44 @@ impl super::File {
         Ok(Content(match &self.within {
             None => {
                 let file = open(&self.path())?;
-                let ahead = Ahead::of(&file, self.size, reading);
+                let ahead = (reading == Reading::Alone).then(|| Ahead::of(&file, self.size));
                 Source::Own(file, ahead)
             }
             Some(extent) => Source::Within(extent.open(self.size)),
         }))
     }
 
-    /// Reads its content through a window, piece by piece; returns how many bytes it had.
+    /// Reads its content piece by piece, as [`Content::stream`].
     ///
     /// # Errors
     /// When it cannot be opened or read, or when `piece` fails.
-    pub fn stream(&self, mut piece: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
-        let mut content = self.open(Reading::Alone)?;
+    pub fn stream(&self, piece: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
+        self.open(Reading::Alone)?.stream(piece)
+    }
+}
+
+/// Who sees to it that content is in memory when it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Whoever reads it, as there is nobody else.
+    Alone,
+    /// Others, as in [`fetching`](super::fetching).
+    Fetched,
+}
+
+/// A file's content, open for reading.
+pub struct Content(Source);
+
+impl Content {
+    /// Reads it to its end through a window, piece by piece; returns how many bytes it had.
+    ///
+    /// # Errors
+    /// When it cannot be read, or when `piece` fails.
+    pub fn stream(mut self, mut piece: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
         with_window(|window| {
             let mut length = 0;
             loop {
-                match content.read(window)? {
+                match self.read(window)? {
                     0 => return Ok(length),
                     count => {
                         piece(&window[..count])?;
@@ -46,21 +67,9 @@ impl super::File {
     }
 }
 
-/// What else a thread reads while it reads a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
-    /// Nothing.
-    Alone,
-    /// Other files, in turn.
-    SideBySide,
-}
-
-/// A file's content, open for reading.
-pub struct Content(Source);
-
 enum Source {
     /// It is the whole file.
-    Own(File, Ahead),
+    Own(File, Option<Ahead>),
     /// It lies within others.
     Within(extent::Reader),
 }
@@ -75,7 +84,7 @@ impl Read for Content {
             match read {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(count) => {
-                    if let Source::Own(file, ahead) = &mut self.0 {
+                    if let Source::Own(file, Some(ahead)) = &mut self.0 {
                         ahead.pass(file, count as u64);
                     }
                     return Ok(count);
@@ -90,8 +99,6 @@ impl Read for Content {
 /// window, and a disk that waits for the processor takes several times as long. What is in memory costs a call.
 struct Ahead {
     size: u64,
-    /// How far ahead it asks, in bytes.
-    far: u64,
     /// How much was read.
     passed: u64,
     /// How much was asked for.
@@ -101,13 +108,11 @@ struct Ahead {
 impl Ahead {
     /// How much it asks for at a time, in bytes: a disk that has to move its head should stay there for a while.
     const STEP: u64 = 4 << 20;
+    /// How far ahead it asks, in bytes.
+    const FAR: u64 = 4 * Self::STEP;
 
-    fn of(file: &File, size: u64, reading: Reading) -> Self {
-        let far = match reading {
-            Reading::Alone => 4 * Self::STEP,
-            Reading::SideBySide => 2 * Self::STEP,
-        };
-        let mut ahead = Self { size, far, passed: 0, asked: 0 };
+    fn of(file: &File, size: u64) -> Self {
+        let mut ahead = Self { size, passed: 0, asked: 0 };
         if size > WINDOW_BYTES as u64 {
             ahead.ask(file);
         }
@@ -116,14 +121,14 @@ impl Ahead {
 
     fn pass(&mut self, file: &File, count: u64) {
         self.passed += count;
-        if self.asked < self.size && self.passed + self.far >= self.asked + Self::STEP {
+        if self.asked < self.size && self.passed + Self::FAR >= self.asked + Self::STEP {
             self.ask(file);
         }
     }
 
     /// Asks for what lies ahead; where the system refuses, reading is slower, and right all the same.
     fn ask(&mut self, file: &File) {
-        let end = (self.passed + self.far).min(self.size);
+        let end = (self.passed + Self::FAR).min(self.size);
         if let (Ok(from), Ok(length)) = (i64::try_from(self.asked), i64::try_from(end - self.asked)) {
             let _ = posix_fadvise(file, from, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED);
         }

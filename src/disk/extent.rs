@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -143,6 +144,17 @@ impl Extent {
         Reader { extent: self.clone(), left: size, file: None }
     }
 
+    /// The files that `size` bytes lie in, with where in each; but what was put aside, which is in memory.
+    pub(super) fn runs(&self, size: u64) -> Vec<(PathBuf, Range<u64>)> {
+        let end = self.offset.saturating_add(size);
+        let run = |part: &Part| {
+            let from = self.offset.max(part.start) - part.start;
+            let until = end.min(part.start + part.size).saturating_sub(part.start);
+            (part.held.is_none() && from < until).then(|| (part.path.clone(), from..until))
+        };
+        self.parts.iter().filter_map(run).collect()
+    }
+
     /// Fails if one of the files is not as it was when it was looked at.
     pub(super) fn check_unchanged(&self) -> io::Result<()> {
         for part in self.parts.iter().filter(|part| part.held.is_none()) {
@@ -241,5 +253,37 @@ impl Seek for Reader {
         let SeekFrom::Current(by) = to else { return Err(io::ErrorKind::Unsupported.into()) };
         self.skip(u64::try_from(by).map_err(|_| io::ErrorKind::Unsupported)?);
         Ok(self.extent.offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_lies_in_every_file_that_it_touches() {
+        let inode = Inode { device: 0, number: 0, offset: 0 };
+        let part = |name: &str, start, size| Part {
+            path: name.into(),
+            start,
+            size,
+            inode,
+            modified_ns: 0,
+            held: None,
+        };
+        let parts: Arc<[Part]> = [part("a", 0, 10), part("b", 10, 20), part("c", 30, 5)].into();
+        for (offset, size, expected) in [
+            (0, 10, &[("a", 0..10)][..]),
+            (3, 4, &[("a", 3..7)]),
+            (5, 10, &[("a", 5..10), ("b", 0..5)]),
+            (10, 20, &[("b", 0..20)]),
+            (9, 26, &[("a", 9..10), ("b", 0..20), ("c", 0..5)]),
+            (30, 99, &[("c", 0..5)]),
+        ] {
+            let runs = Extent { parts: parts.clone(), offset }.runs(size);
+            let expected: Vec<_> =
+                expected.iter().map(|(path, range)| (PathBuf::from(path), range.clone())).collect();
+            assert_eq!(runs, expected, "{size} bytes from {offset} on");
+        }
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn hash<'f>(
                         }
                         None => {
                             let Some((index, file)) = take() else { break };
-                            match file.open(Reading::SideBySide) {
+                            match file.open(Reading::Fetched) {
                                 Ok(content) => lane.begin(index, content),
                                 Err(error) => found(index, Err(error)),
                             }
