@@ -171,12 +171,12 @@ fn way_to(folder: &Path) -> Way {
 
 /// Looks at the entries in one folder.
 fn look_in(root: &Path, folder: &Path, entries: &[Entry], inside: &[u32]) -> Vec<(u32, Present)> {
-    let opened = match open(root, folder) {
+    let mut opened = match open(root, folder) {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => return inside.iter().map(|index| (*index, unreadable(&error))).collect(),
     };
-    let links = match links_in(&opened, entries, inside) {
+    let links = match links_in(&mut opened, entries, inside) {
         Ok(links) => links,
         Err(error) => return inside.iter().map(|index| (*index, unreadable(&error))).collect(),
     };
@@ -197,7 +197,7 @@ fn look_in(root: &Path, folder: &Path, entries: &[Entry], inside: &[u32]) -> Vec
 const WORTH_A_LIST: usize = 8;
 
 /// The symbolic links right in a folder, in order, that entries would lie below.
-fn links_in(folder: &Folder, entries: &[Entry], inside: &[u32]) -> io::Result<Vec<OsString>> {
+fn links_in(folder: &mut Folder, entries: &[Entry], inside: &[u32]) -> io::Result<Vec<OsString>> {
     let below = inside.iter().map(|index| &entries[*index as usize].place).filter(|place| place.is_below());
     if below.clone().count() >= WORTH_A_LIST {
         let links = folder.list()?.into_iter().filter(|(_, kind)| *kind == EntryKind::Link);

@@ -18,7 +18,9 @@ impl super::File {
         Ok(Content(match &self.within {
             None => {
                 let file = open(&self.path())?;
-                let ahead = (reading == Reading::Alone).then(|| Ahead::of(&file, self.size));
+                // What fits into the window is read with one call.
+                let must_ask = reading == Reading::Alone && self.size > WINDOW_BYTES as u64;
+                let ahead = must_ask.then(|| Ahead::of(&file, self.size));
                 Source::Own(file, ahead)
             }
             Some(extent) => Source::Within(extent.open(self.size)),
@@ -113,9 +115,7 @@ impl Ahead {
 
     fn of(file: &File, size: u64) -> Self {
         let mut ahead = Self { size, passed: 0, asked: 0 };
-        if size > WINDOW_BYTES as u64 {
-            ahead.ask(file);
-        }
+        ahead.ask(file);
         ahead
     }
 

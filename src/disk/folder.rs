@@ -3,15 +3,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use rustix::fs::{FileType, RawDir};
 use triomphe::Arc;
 
 use super::{File, FolderPath, Look, Place, Seen, what_is_no_file};
@@ -28,6 +28,9 @@ const READ: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_NONBLOCK)
     .union(OFlag::O_NOCTTY)
     .union(OFlag::O_CLOEXEC);
+
+/// How much of a listing is in memory at once; far more than the longest name takes.
+const LISTED_BYTES: usize = 32 << 10;
 
 /// What a name in a folder leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,28 +100,31 @@ impl Folder {
 
     /// What lies right in it, in the order of the names.
     ///
+    /// It has to be nobody else's meanwhile, for all who list an open folder move through it together.
+    ///
     /// # Errors
     /// When it cannot be read.
-    pub fn list(&self) -> io::Result<Vec<(OsString, Kind)>> {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let mut listing = Dir::openat(&self.handle, ".", flags, Mode::empty())?;
+    pub fn list(&mut self) -> io::Result<Vec<(OsString, Kind)>> {
+        self.handle.rewind()?;
+        let mut piece = Vec::with_capacity(LISTED_BYTES);
+        let mut listing = RawDir::new(&self.handle, piece.spare_capacity_mut());
         let mut found = Vec::new();
-        for entry in listing.iter() {
+        while let Some(entry) = listing.next() {
             let entry = entry?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if name == "." || name == ".." {
                 continue;
             }
             let kind = match entry.file_type() {
-                Some(Type::File) => Kind::File,
-                Some(Type::Directory) => Kind::Folder,
-                Some(Type::Symlink) => Kind::Link,
-                Some(_) => Kind::Other,
+                FileType::RegularFile => Kind::File,
+                FileType::Directory => Kind::Folder,
+                FileType::Symlink => Kind::Link,
                 // Some file systems do not say it in their listings.
-                None => match self.kind(Path::new(name))? {
+                FileType::Unknown => match self.kind(Path::new(name))? {
                     Some(kind) => kind,
                     None => continue,
                 },
+                _ => Kind::Other,
             };
             found.push((name.to_owned(), kind));
         }

@@ -81,7 +81,7 @@ impl Folder {
     /// Takes in all files but `manifest.json`.
     fn files(&mut self, path: &Path, image: Option<&Reference>) -> std::io::Result<()> {
         // The tree may be one image folder, which a person named, be it by a link.
-        let folder = DiskFolder::open_named(path)?;
+        let mut folder = DiskFolder::open_named(path)?;
         let mut has_signatures = false;
         for (name, kind) in folder.list()? {
             let Some(name) = name.to_str() else { continue };

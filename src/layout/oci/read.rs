@@ -77,7 +77,7 @@ impl Files {
             self.findings.push(Finding::at(Kind::NotAFile, link).found("a symbolic link"));
             return;
         }
-        let opened = Folder::open(folder).and_then(|opened| Ok((opened.list()?, opened)));
+        let opened = Folder::open(folder).and_then(|mut opened| Ok((opened.list()?, opened)));
         let (listed, folder) = match opened {
             Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,

@@ -89,7 +89,7 @@ pub(super) fn is_folder(path: &Path) -> bool {
 
 /// A folder, held open, and the folders in it, by name; nothing where it does not exist.
 pub(super) fn subfolders(path: &Path, findings: &mut Vec<Finding>) -> Option<(Folder, Vec<String>)> {
-    let folder = match Folder::open(path) {
+    let mut folder = match Folder::open(path) {
         Ok(folder) => folder,
         Err(error) => {
             findings.extend(no_folder(path, &error));
