@@ -52,10 +52,16 @@ pub(crate) fn measured(command: &Command, words: Words) -> Result<Ran> {
         .map(str::parse)
         .collect::<Result<_, _>>()
         .context("what the command took")?;
-    let [seconds, cpu_seconds, peak_bytes, read_bytes] = numbers[..] else {
+    let [seconds, user_seconds, system_seconds, peak_bytes, read_bytes] = numbers[..] else {
         anyhow::bail!("{command:?}: the helper said {numbers:?}");
     };
-    Ok(Ran { seconds, cpu_seconds, peak_bytes: peak_bytes as u64, read_bytes: read_bytes as u64 })
+    Ok(Ran {
+        seconds,
+        cpu_seconds: user_seconds + system_seconds,
+        user_seconds,
+        peak_bytes: peak_bytes as u64,
+        read_bytes: read_bytes as u64,
+    })
 }
 
 /// What was read from the disk so far, in bytes, for this process or for its children that have ended.
@@ -73,8 +79,9 @@ pub(crate) fn answer(command: &[String]) -> Result<()> {
     let seconds = start.elapsed().as_secs_f64();
     ensure!(status.success(), "{program}: {status}");
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let cpu_us = (usage.user_time() + usage.system_time()).num_microseconds();
+    let [user, system] =
+        [usage.user_time(), usage.system_time()].map(|it| it.num_microseconds() as f64 / 1e6);
     let peak_bytes = usage.max_rss() * 1024;
-    println!("{seconds} {} {peak_bytes} {}", cpu_us as f64 / 1e6, read_bytes(UsageWho::RUSAGE_CHILDREN)?);
+    println!("{seconds} {user} {system} {peak_bytes} {}", read_bytes(UsageWho::RUSAGE_CHILDREN)?);
     Ok(())
 }

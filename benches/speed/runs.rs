@@ -11,6 +11,8 @@ pub(crate) struct Ran {
     pub(crate) seconds: f64,
     /// User and system time of all its threads and children.
     pub(crate) cpu_seconds: f64,
+    /// User time of these alone.
+    pub(crate) user_seconds: f64,
     /// The largest resident memory that it, or one of its children, had.
     pub(crate) peak_bytes: u64,
     /// What was read for it from the disk, not from the page cache.
