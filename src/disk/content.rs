@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
@@ -129,9 +130,18 @@ impl Ahead {
     /// Asks for what lies ahead; where the system refuses, reading is slower, and right all the same.
     fn ask(&mut self, file: &File) {
         let end = (self.passed + Self::FAR).min(self.size);
-        if let (Ok(from), Ok(length)) = (i64::try_from(self.asked), i64::try_from(end - self.asked)) {
-            let _ = posix_fadvise(file, from, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED);
-        }
+        let _ = advise(file, self.asked..end);
         self.asked = end;
     }
+}
+
+/// Tells the system that a part of a file will be read, so that it fetches it.
+///
+/// # Errors
+/// When the system refuses.
+pub(super) fn advise(file: &File, range: Range<u64>) -> io::Result<()> {
+    let (Ok(from), Ok(length)) = (range.start.try_into(), (range.end - range.start).try_into()) else {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    };
+    Ok(posix_fadvise(file, from, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED)?)
 }

@@ -14,11 +14,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
 use super::File;
+use super::content::advise;
 use super::read::open;
 use super::window::WINDOW_BYTES;
 
@@ -90,6 +90,7 @@ impl Course<'_> {
             let fetched = match memory {
                 Memory::Holds => Ok(()),
                 Memory::Lacks => nothing.take(file, from..until),
+                // The file system may have no pages to keep what is spliced: then it would be read twice.
                 Memory::Hidden => advise(file, from..until),
             };
             if fetched.is_err() {
@@ -157,14 +158,6 @@ impl Nothing {
         }
         Ok(())
     }
-}
-
-/// Asks the system to fetch, where it cannot be told whether it has to: it may have no pages to keep what it fetches.
-fn advise(file: &fs::File, range: Range<u64>) -> io::Result<()> {
-    let (Ok(from), Ok(length)) = (range.start.try_into(), (range.end - range.start).try_into()) else {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    };
-    Ok(posix_fadvise(file, from, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED)?)
 }
 
 /// Keeps those that fetch a bounded way ahead of those that read: memory would have to give up what it cannot hold.
@@ -239,6 +232,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
+    use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
     use tempfile::TempDir;
 
     use super::*;
