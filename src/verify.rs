@@ -4,19 +4,16 @@
 //! to find a sound one. Each inode is read once for each digest it claims.
 
 mod claim;
-
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, OnceLock, PoisonError};
-
-use rayon::prelude::*;
+mod judge;
 
 pub use claim::{Claim, Claims, Sizes};
+pub use judge::Hashed;
 
 use crate::catalog::Files;
 use crate::digest::Digest;
-use crate::disk::{File, Inode};
-use crate::finding::{self, Finding, Kind};
-use crate::hash::{Found, OnBytes, digest_of, digests_of};
+use crate::disk::File;
+use crate::finding::Finding;
+use crate::hash::OnBytes;
 use crate::tally::Tally;
 
 /// What was found of each digest.
@@ -104,125 +101,35 @@ impl Verdicts {
 /// Looks at the files of all claims, each about another digest, the largest first.
 #[must_use]
 pub fn verify(claims: &[Claim], depth: Depth, on_bytes: OnBytes) -> Verdicts {
-    let hashed = Mutex::default();
-    let mut of = judge_all(claims, &Means { depth, on_bytes, hashed: &hashed });
+    let (mut of, hashed) = judge::verify(claims, depth, on_bytes);
     of.sort_unstable_by_key(|verdict| verdict.digest);
-    Verdicts { of, hashed: hashed.into_inner().unwrap_or_else(PoisonError::into_inner) }
+    Verdicts { of, hashed }
 }
 
 /// As [`verify`], of claims that may be about the same content; verdicts come in the claims' order.
+#[must_use]
 pub fn verify_each(claims: &[Claim], depth: Depth, on_bytes: OnBytes) -> Vec<Verdict> {
-    judge_all(claims, &Means { depth, on_bytes, hashed: &Mutex::default() })
+    judge::verify(claims, depth, on_bytes).0
 }
 
-/// How to look, and where to count.
-struct Means<'a> {
-    depth: Depth,
-    on_bytes: OnBytes<'a>,
-    hashed: &'a Mutex<Tally>,
+/// Takes every file that has the right size for what it claims to hold, so that work on it can begin while
+/// [`Verdicts::hash`] finds out.
+#[must_use]
+pub fn presume(claims: &Claims, depth: Depth) -> Verdicts {
+    Verdicts { of: judge::presume(claims, depth), hashed: Tally::default() }
 }
 
-/// Why a file does not hold what it has to; nearly always it does.
-type Fault = Option<Box<Finding>>;
-
-fn judge_all(claims: &[Claim], means: &Means) -> Vec<Verdict> {
-    // Nearly always that is all that has to be hashed, and all at once takes less time than one claim after the other.
-    let mut asked: Vec<(u32, &File)> = Vec::new();
-    if means.depth == Depth::Bytes {
-        for (number, claim) in claims.iter().enumerate() {
-            asked.extend(surely_hashed(claim).map(|file| (number as u32, file)));
-        }
+impl Verdicts {
+    /// Hashes every file that was presumed to hold what it claims, but for those that are hashed on the way.
+    #[must_use]
+    pub fn hash(&self, on_bytes: OnBytes) -> Hashed {
+        judge::hash(&self.of, on_bytes)
     }
-    let faults = hash_all(claims, &asked, means);
-    let judge = |(number, claim): (usize, &Claim)| {
-        let first = asked.partition_point(|(of, _)| (*of as usize) < number);
-        let of_claim = asked[first..].iter().zip(&faults[first..]);
-        let of_claim = of_claim.take_while(|((of, _), _)| *of as usize == number);
-        let known = of_claim.filter_map(|((_, file), fault)| Some((file.inode(), fault.get()?.clone())));
-        judge(claim, known.collect(), means)
-    };
-    claims.par_iter().enumerate().map(judge).collect()
-}
 
-/// The files of a claim that are hashed whatever comes of the others.
-fn surely_hashed<'c>(claim: &'c Claim) -> impl Iterator<Item = &'c File> {
-    let first = claim.sources.first().filter(|_| claim.placed.is_empty() && !claim.is_copied);
-    let mut inodes = HashSet::new();
-    let is_new = move |file: &&File| inodes.insert(file.inode());
-    claim.placed.iter().filter(is_new).chain(first).filter(|file| check_size(claim, file).is_ok())
-}
-
-/// Hashes files, each of the claim with its number; tells of each what is wrong with it.
-fn hash_all<'c>(claims: &[Claim], asked: &[(u32, &'c File)], means: &Means) -> Vec<OnceLock<Fault>> {
-    let faults: Vec<OnceLock<Fault>> = asked.iter().map(|_| OnceLock::new()).collect();
-    let digest_of = |number: u32| claims[number as usize].digest;
-    let file_of = |(number, file): &(u32, &'c File)| (*file, digest_of(*number).algorithm());
-    digests_of(asked, file_of, means.on_bytes, |index, found| {
-        let (number, file) = asked[index];
-        drop(faults[index].set(means.compare(digest_of(number), file, found)));
-    });
-    faults
-}
-
-fn judge(claim: &Claim, mut known: HashMap<Inode, Fault>, means: &Means) -> Verdict {
-    let mut verdict = Verdict { digest: claim.digest, files: Files::new(), are_unread: false, faults: None };
-    let mut faults = Vec::new();
-    let placed = claim.placed.iter().map(|file| (file, true));
-    for (file, is_placed) in placed.chain(claim.sources.iter().map(|file| (file, false))) {
-        if !is_placed && !verdict.sound().is_empty() {
-            break;
-        }
-        if !is_placed && claim.is_copied && means.depth == Depth::Bytes {
-            match check_size(claim, file) {
-                Ok(()) => {
-                    verdict.are_unread = true;
-                    verdict.files.push(file.clone());
-                }
-                Err(fault) => faults.push(fault),
-            }
-            continue;
-        }
-        match known.entry(file.inode()).or_insert_with(|| check(claim, file, means)) {
-            None => verdict.files.push(file.clone()),
-            Some(fault) => faults.push(Finding { file: file.path(), ..(**fault).clone() }),
-        }
+    /// Takes in what hashing showed; for a file that does not keep its word, others of the same claim are looked at.
+    ///
+    /// The claims have to be those that the verdicts were [presumed](presume) on.
+    pub fn correct(&mut self, claims: &Claims, found: Hashed, on_bytes: OnBytes) {
+        self.hashed += judge::correct(claims, &mut self.of, found, on_bytes);
     }
-    verdict.faults = (!faults.is_empty()).then(|| Box::new(faults));
-    verdict
-}
-
-fn check(claim: &Claim, file: &File, means: &Means) -> Fault {
-    if let Err(fault) = check_size(claim, file) {
-        return Some(Box::new(fault));
-    }
-    if means.depth == Depth::Sizes {
-        return None;
-    }
-    means.compare(claim.digest, file, digest_of(file, claim.digest.algorithm(), means.on_bytes))
-}
-
-impl Means<'_> {
-    /// Counts what was hashed, and says what is wrong with it.
-    fn compare(&self, digest: Digest, file: &File, found: Found) -> Fault {
-        let fault = match found {
-            Err(error) => finding::unreadable(&file.path(), &error).of(digest),
-            Ok((found, length)) => {
-                self.hashed.lock().unwrap_or_else(PoisonError::into_inner).add(length);
-                if found == digest {
-                    return None;
-                }
-                finding::corrupt(&file.path(), digest, found)
-            }
-        };
-        Some(Box::new(fault))
-    }
-}
-
-fn check_size(claim: &Claim, file: &File) -> Result<(), Finding> {
-    if claim.sizes.is_empty() || claim.sizes.contains(&file.size) {
-        return Ok(());
-    }
-    let sizes: Vec<_> = claim.sizes.iter().map(|size| format!("{size} bytes")).collect();
-    let finding = Finding::at(Kind::WrongSize, file.path()).of(claim.digest);
-    Err(finding.expected(sizes.join(" or ")).found(format_args!("{} bytes", file.size)))
 }
