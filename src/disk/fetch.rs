@@ -148,7 +148,9 @@ impl Nothing {
         let mut at = range.start;
         while at < range.end {
             let most = (range.end - at).min(PIPE_BYTES as u64) as usize;
-            let mut left = splice(file, Some(&mut at), into, None, most, SpliceFlags::MOVE)?;
+            // What a failure left in the pipe must not make anybody wait for room.
+            let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+            let mut left = splice(file, Some(&mut at), into, None, most, flags)?;
             if left == 0 {
                 break; // the file is shorter by now
             }

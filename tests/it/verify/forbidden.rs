@@ -8,7 +8,7 @@ use super::content::{roles, users};
 use super::set;
 use crate::support::person::Person;
 use crate::support::storage::Storage;
-use crate::support::testdata::{layer, testdata};
+use crate::support::testdata::{copy_tree, layer, testdata};
 use crate::support::verification::{Verified, images};
 
 const WEB: &str = "platform/web:1.8.0";
@@ -84,4 +84,20 @@ fn nobody_is_told_to_remove_blobs_whose_images_could_not_be_read() {
             folder.display()
         );
     }
+}
+
+#[test]
+fn an_image_folder_that_cannot_be_read_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let images = folder.path().join("images");
+    copy_tree(&testdata().join("images"), &images);
+    let web = images.join(WEB);
+    fs::set_permissions(&web, Permissions::from_mode(0o000)).unwrap();
+    let verified = Verified::of(Person::new().bundle().args(["verify", "--format", "json"]).arg(&images));
+    fs::set_permissions(&web, Permissions::from_mode(0o755)).unwrap();
+    let told = verified.report["findings"].as_array().unwrap();
+    let about: Vec<_> = told.iter().filter(|finding| finding["file"] == web.to_str().unwrap()).collect();
+    let kinds: Vec<_> = about.iter().map(|finding| finding["kind"].as_str().unwrap()).collect();
+    assert_eq!((verified.code, &kinds[..]), (4, &["unreadable"][..]), "{told:#?}");
 }
