@@ -261,15 +261,13 @@ impl Catalog {
         self
     }
 
-    /// Everything but the broken images and the unsound blobs.
-    #[must_use]
-    pub fn without(mut self, broken: &BTreeSet<Reference>, unsound: &BTreeSet<Digest>) -> Self {
+    /// Leaves out the broken images and the unsound blobs.
+    pub fn leave_out(&mut self, broken: &BTreeSet<Reference>, unsound: &BTreeSet<Digest>) {
         self.images.retain(|reference, _| !broken.contains(reference));
         self.orphans.retain(|digest| !unsound.contains(digest));
         for grants in self.grants.values_mut() {
             grants.retain(|_, target| !unsound.contains(target));
         }
-        self
     }
 }
 

@@ -1,8 +1,10 @@
 //! Does what a plan says; the only caller of what writes.
 //!
-//! Two halves: [`content`] brings everything that has no name yet, [`names`] makes it visible, once all
-//! content is durable. A name therefore never leads to something that is missing, killed or not.
+//! [`build`] makes aside what appears at once, [`content`] brings the rest of what has no name yet, [`names`] makes all
+//! of it visible, once the content is durable. A name therefore never leads to something that is missing, killed or
+//! not.
 
+mod aside;
 mod names;
 mod receive;
 mod restore;
@@ -18,6 +20,7 @@ use anyhow::Result;
 use rayon::prelude::*;
 use serde::Serialize;
 
+pub use aside::{Built, build};
 pub use names::{names, remove};
 pub use receive::receive;
 pub use restore::{Origin, Restoration, restore};

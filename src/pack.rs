@@ -23,7 +23,7 @@ use crate::hash::OnBytes;
 use crate::layout::package::skeleton::{Piece, STORAGE, delta_path, head_files};
 use crate::layout::package::{Bill, Restored};
 use crate::layout::{Content, Layout, Registry};
-use crate::plan;
+use crate::plan::{self, Blobs};
 use crate::present;
 use crate::text::shown;
 use crate::verify::{self, Claim, Depth, Verdicts};
@@ -171,10 +171,11 @@ pub fn folder(
         return Ok(spoiled);
     }
     let present = present::nothing(&entries);
-    let plan = plan::plan(&output.root().join(STORAGE), &entries, &present, &verdicts)?;
+    let plan = plan::plan(&output.root().join(STORAGE), &entries, &present, &verdicts, Blobs::Singly)?;
     let means = Means { share: Share::Auto, verifies: true, holds_back: false, on_placed: &|| {} };
     execute::content(&plan, output.destination(), &means)?;
-    execute::names(&plan, &entries, catalog, output.destination())?;
+    let built = execute::build(&plan, catalog, output.destination(), &|| {})?;
+    execute::names(&plan, built, &entries, catalog, output.destination())?;
     for Restored { digest, delta, .. } in &bill.restores {
         let place = output.root().join(delta_path(digest));
         let copied =

@@ -23,7 +23,7 @@ pub struct Plan<'e> {
     pub root: PathBuf,
     /// Folders to create.
     pub folders: Vec<&'e Place>,
-    /// Blobs to put in place, each with all the places it has to be in.
+    /// Blobs to put in place singly, each with all the places it has to be in.
     pub placements: Vec<Placement<'e>>,
     /// Small files to write, in the order in which they may appear.
     pub files: Vec<&'e Entry>,
@@ -35,13 +35,33 @@ pub struct Plan<'e> {
     pub already_there: Tally,
 }
 
-/// What belongs into a folder that appears at once; never a blob, which has its place as soon as it is whole.
+/// What belongs into a folder that appears at once.
 #[derive(Debug, Default)]
 pub struct Whole<'e> {
     /// Folders to create.
     pub folders: Vec<&'e Place>,
+    /// Blobs to link.
+    pub links: Vec<Link<'e>>,
     /// Small files to write, in the order in which they may appear one by one.
     pub files: Vec<&'e Entry>,
+}
+
+/// A blob's place, and the file that gets this name as well.
+#[derive(Debug, Clone, Copy)]
+pub struct Link<'e> {
+    /// Where it has to be.
+    pub place: &'e Place,
+    /// A file that holds it.
+    pub source: &'e File,
+}
+
+/// When blobs get their places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blobs {
+    /// Each as soon as it is whole: a copy that was made is not lost if the run is killed.
+    Singly,
+    /// With the folder that they appear in, where that is missing: all of them are links, and made again in no time.
+    WithFolders,
 }
 
 /// A blob and the places where it is missing.
@@ -69,10 +89,11 @@ pub fn plan<'e>(
     entries: &'e [Entry],
     present: &[Present],
     verdicts: &'e Verdicts,
+    blobs: Blobs,
 ) -> Result<Plan<'e>> {
     let mut plan = Plan { root: root.to_owned(), ..Plan::default() };
     let mut targets: Vec<(Digest, &Place)> = Vec::new();
-    let mut wholes = Wholes::beside_content(entries);
+    let mut wholes = Wholes::new(entries, blobs);
     for (entry, present) in entries.iter().zip(present) {
         let path = || entry.place.path_in(root);
         if let Present::Blocked(what) = present {
@@ -99,12 +120,18 @@ pub fn plan<'e>(
             (Present::Blob(file), Content::Blob(digest)) if is_sound(verdicts.get(&digest), file) => {
                 plan.already_there.add(file.size);
             }
-            (_, Content::Blob(digest)) => targets.push((digest, &entry.place)),
             (present, content) => {
                 let whole = wholes.of(entry, present).map(|whole| plan.wholes.entry(whole).or_default());
                 match (content, whole) {
                     (Content::Folder, Some(whole)) => whole.folders.push(&entry.place),
                     (Content::Folder, None) => plan.folders.push(&entry.place),
+                    (Content::Blob(digest), whole) => {
+                        let sound = verdicts.get(&digest).and_then(|verdict| verdict.sound().first());
+                        match whole.zip(sound) {
+                            Some((whole, source)) => whole.links.push(Link { place: &entry.place, source }),
+                            None => targets.push((digest, &entry.place)),
+                        }
+                    }
                     (_, Some(whole)) => whole.files.push(entry),
                     (_, None) => plan.files.push(entry),
                 }
@@ -120,27 +147,29 @@ pub fn plan<'e>(
 
 /// Finds the folder that an entry appears with.
 struct Wholes<'e> {
-    /// The folders that content lies in, at whatever depth: they are there before anything has its name.
+    blobs: Blobs,
+    /// The folders that are there before anything has its name, because something lies in them by then, at whatever
+    /// depth.
     filled: HashSet<&'e Path>,
     /// The folder that was asked for last, and the answer: entries come folder by folder.
     last: Option<(&'e FolderPath, Option<&'e Path>)>,
 }
 
 impl<'e> Wholes<'e> {
-    fn beside_content(entries: &'e [Entry]) -> Self {
+    fn new(entries: &'e [Entry], blobs: Blobs) -> Self {
         let mut filled = HashSet::from([Path::new("")]);
-        for entry in entries.iter().filter(|entry| is_content(entry)) {
+        for entry in entries.iter().filter(|entry| comes_singly(entry, blobs)) {
             entry.place.folder().ancestors().take_while(|folder| filled.insert(folder)).for_each(drop);
         }
-        Self { filled, last: None }
+        Self { blobs, filled, last: None }
     }
 
-    /// The topmost of the folders that are missing and get no content.
+    /// The topmost of the folders that are missing and get nothing that comes singly.
     fn of(&mut self, entry: &'e Entry, present: &Present) -> Option<&'e Path> {
         let Present::Missing { there } = present else { return None };
         let folder = entry.place.folder();
         match self.last {
-            _ if is_content(entry) => None,
+            _ if comes_singly(entry, self.blobs) => None,
             Some((last, whole)) if last.is(folder) => whole,
             _ => {
                 let missing = folder.components().count().saturating_sub(*there as usize);
@@ -154,8 +183,8 @@ impl<'e> Wholes<'e> {
 }
 
 /// Whether an entry is there before anything has its name; a folder that holds nothing yet can wait.
-fn is_content(entry: &Entry) -> bool {
-    entry.stage == Stage::Content && entry.content() != Content::Folder
+fn comes_singly(entry: &Entry, blobs: Blobs) -> bool {
+    blobs == Blobs::Singly && entry.stage == Stage::Content && entry.content() != Content::Folder
 }
 
 fn is_sound(verdict: Option<&Verdict>, file: &File) -> bool {
@@ -199,8 +228,9 @@ impl<'e> Whole<'e> {
     /// Leaves out all that is not kept; whether anything is left.
     fn keep_only(&mut self, kept: &BTreeMap<&Place, &'e Entry>) -> bool {
         self.folders.retain(|place| kept.contains_key(place));
+        self.links.retain(|link| kept.contains_key(link.place));
         self.files.retain(|file| kept.contains_key(&file.place));
-        !self.folders.is_empty() || !self.files.is_empty()
+        !self.folders.is_empty() || !self.links.is_empty() || !self.files.is_empty()
     }
 }
 
@@ -221,10 +251,11 @@ impl<'e> Plan<'e> {
         for Placement { size, targets, .. } in &self.placements {
             targets.iter().for_each(|_| tally.add(*size));
         }
+        self.links().for_each(|link| tally.add(link.source.size));
         tally
     }
 
-    /// The path at which each blob has to be; of several, the last.
+    /// The path at which each blob has to be that comes singly; of several, the last.
     #[must_use]
     pub fn target_paths(&self) -> BTreeMap<Digest, PathBuf> {
         let places = self.placements.iter().filter_map(|it| Some((it.digest, it.targets.last()?)));
@@ -234,6 +265,11 @@ impl<'e> Plan<'e> {
     /// The small files that it writes.
     pub fn small_files(&self) -> impl Iterator<Item = &'e Entry> {
         self.files.iter().chain(self.wholes.values().flat_map(|whole| &whole.files)).copied()
+    }
+
+    /// The blobs that are linked with the folder that they appear in.
+    pub fn links(&self) -> impl Iterator<Item = Link<'e>> {
+        self.wholes.values().flat_map(|whole| &whole.links).copied()
     }
 
     /// The folders that it creates for their own sake.

@@ -63,6 +63,10 @@ pub fn check(plan: &Plan, catalog: &Catalog, share: Share, aside: u64) -> Result
         }
         placement.targets.iter().for_each(|target| volumes.volume(target).add_folders_of(target));
     }
+    for link in plan.links() {
+        volumes.volume(link.place).link(1);
+        volumes.volume(link.place).add_folders_of(link.place);
+    }
     if let Some(target) = plan.placements.first().and_then(|placement| placement.targets.first())
         && aside > 0
     {
@@ -153,6 +157,7 @@ impl<'p> Volumes<'p> {
         volume.folders.retain(|folder| is_missing(folder));
         let (volume, folders) = (&self.volumes[number], self.volumes[number].folders.len() as u64);
         let files = plan.placements.iter().flat_map(|placement| placement.targets.iter().copied());
+        let files = files.chain(plan.links().map(|link| link.place));
         let files = files.chain(plan.small_files().map(|file| &file.place));
         let own = files.filter(|place| place.is_below() && self.number_of(place) == number);
         let own = own.filter(|place| place.path().parent().is_some_and(is_missing)).count() as u64;
@@ -191,8 +196,13 @@ impl<'p> Volume<'p> {
             let is_clone = clones || (share == Share::Reflink && self.habits.clones && number > 0);
             self.write(if is_clone { 0 } else { placement.size });
         }
+        self.link(targets - files);
+    }
+
+    /// Counts so many more names of files that lie here.
+    fn link(&mut self, names: u64) {
         if self.habits.counts_names {
-            self.demand.inodes += targets - files;
+            self.demand.inodes += names;
         }
     }
 

@@ -2,9 +2,13 @@
 //! memory among pieces of work.
 
 use std::cmp::Reverse;
+use std::io;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::thread;
 
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
 /// Does the work on every item, on the threads of the current pool; results come in the items' order.
@@ -40,6 +44,24 @@ pub fn some_at_a_time<T: Sync, R: Send>(
         let done: Vec<R> = items.par_iter().map(&work).collect();
         done.into_iter().for_each(&mut take_in);
     }
+}
+
+/// Does two pieces of work at once, the second on threads of its own, as many as the current pool has; where that has one
+/// thread, it does all the work, one piece after the other.
+///
+/// # Errors
+/// When the system has no threads left.
+pub fn beside<A, B: Send>(one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> io::Result<(A, B)> {
+    if rayon::current_num_threads() == 1 {
+        return Ok((one(), other()));
+    }
+    let pool = ThreadPoolBuilder::new().num_threads(rayon::current_num_threads());
+    let pool = pool.build().map_err(io::Error::other)?;
+    thread::scope(|scope| {
+        let other = thread::Builder::new().spawn_scoped(scope, || pool.install(other))?;
+        let one = one();
+        Ok((one, other.join().unwrap_or_else(|panic| resume_unwind(panic))))
+    })
 }
 
 fn each_largest_first<T: Sync, A: Send>(

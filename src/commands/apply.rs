@@ -19,7 +19,7 @@ use crate::execute;
 use crate::finding::{self, Finding};
 use crate::layout::package::{self, Restored};
 use crate::layout::{Change, Content, Entry, Layout, Names, Registry, Stage};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Blobs, Plan};
 use crate::present::{self, Present};
 use crate::progress::Progress;
 use crate::reference::Reference;
@@ -111,7 +111,7 @@ fn attempt(asked: &Application, report: &mut report::Application) -> Result<Resu
         return Ok(Err(attribute(bad, &source.bill().restores, &described)));
     }
 
-    let plan = plan::plan(&root, &wanted, &present, &verdicts)?;
+    let plan = plan::plan(&root, &wanted, &present, &verdicts, Blobs::Singly)?;
     report.moves = moves(&plan, &wanted, &described.images)?;
     let absent = if asked.deletes_absent { absent(&root, &plan)? } else { BTreeMap::new() };
     report.gone = absent.keys().cloned().collect();
@@ -127,7 +127,8 @@ fn attempt(asked: &Application, report: &mut report::Application) -> Result<Resu
     };
     report.verified += outcome.hashed;
     report.outcome += outcome;
-    report.outcome += execute::names(&plan, &entries, &catalog, &destination)?;
+    let built = execute::build(&plan, &catalog, &destination, &|| {})?;
+    report.outcome += execute::names(&plan, built, &entries, &catalog, &destination)?;
     execute::remove(absent.values(), &destination)?;
     Ok(Ok(()))
 }

@@ -186,11 +186,12 @@ fn refuse_new_digests(catalog: &mut Catalog, findings: &mut [Finding]) {
 }
 
 /// Leaves the images that have a tag, and those that are about them; tells how many that leaves out.
-fn tagged(catalog: Catalog) -> (Catalog, u64) {
+fn tagged(mut catalog: Catalog) -> (Catalog, u64) {
     let tagged = catalog.images.keys().filter(|reference| reference.is_tagged()).cloned().collect();
     let kept = catalog.with_referrers(tagged, |_| false);
     let left_out: BTreeSet<_> =
         catalog.images.keys().filter(|reference| !kept.contains(reference)).cloned().collect();
     let number = left_out.len() as u64;
-    (catalog.without(&left_out, &BTreeSet::new()), number)
+    catalog.leave_out(&left_out, &BTreeSet::new());
+    (catalog, number)
 }

@@ -13,7 +13,7 @@ use crate::disk::{self, Destination, Look, Share};
 use crate::execute::{self, Means};
 use crate::finding::{Finding, Kind};
 use crate::layout::{self, Content, Entry, Stage, Tree};
-use crate::plan;
+use crate::plan::{self, Blobs};
 use crate::present;
 use crate::progress::Progress;
 use crate::report::{self, Format, Repaired};
@@ -121,7 +121,7 @@ fn repair_from(
         entries.push(Entry::new(Stage::Content, path.as_path(), content));
     }
     let present = present::nothing(&entries);
-    let plan = plan::plan(&tree.root, &entries, &present, &verdicts)?;
+    let plan = plan::plan(&tree.root, &entries, &present, &verdicts, Blobs::Singly)?;
     // By clone or copy: what repairs a tree must not tie it to another.
     let share = Share::Reflink;
     space::check(&plan, source, share, 0)?;
@@ -130,7 +130,8 @@ fn repair_from(
         destination,
         &Means { share, verifies: true, holds_back: false, on_placed: &|| {} },
     )?;
-    execute::names(&plan, &entries, source, destination)?;
+    let built = execute::build(&plan, source, destination, &|| {})?;
+    execute::names(&plan, built, &entries, source, destination)?;
     Ok(repaired)
 }
 

@@ -182,7 +182,7 @@ impl File {
     }
 }
 
-fn check_unchanged(source: &File, path: &Path) -> io::Result<()> {
+pub(super) fn check_unchanged(source: &File, path: &Path) -> io::Result<()> {
     let now = File::of(path.into(), &fs::symlink_metadata(path)?);
     let is_same =
         (now.inode(), now.size, now.modified_ns) == (source.inode(), source.size, source.modified_ns);
@@ -191,7 +191,7 @@ fn check_unchanged(source: &File, path: &Path) -> io::Result<()> {
 
 /// Whether the file system says that it cannot, rather than that it failed: another device, too many links,
 /// not permitted or not supported.
-fn cannot_share(error: &io::Error) -> bool {
+pub(super) fn cannot_share(error: &io::Error) -> bool {
     let refusals = [
         Errno::EXDEV,
         Errno::EMLINK,

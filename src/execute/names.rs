@@ -2,30 +2,30 @@
 
 use std::cmp::Reverse;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use rayon::prelude::*;
 
+use super::aside::{Built, bytes};
 use super::{Outcome, own_folder};
 use crate::catalog::Catalog;
-use crate::digest::Digest;
-use crate::disk::{Build, Destination};
-use crate::layout::{Content, Entry, Stage};
+use crate::disk::{Build, Destination, Share};
+use crate::layout::{Entry, Stage};
 use crate::plan::{Plan, Whole};
 use crate::present;
 use crate::text::shown;
 
-/// Makes visible what [`content`](super::content) brought: manifests and grants, then revisions, children first, then
-/// names.
+/// Makes visible what [`content`](super::content) brought and what was [built aside](super::build): manifests and
+/// grants, then revisions, children first, then names.
 ///
 /// Before the first name appears, and at the end, all of `entries` has to be there.
 ///
 /// # Errors
-/// When the destination cannot be written, somebody removes what was written, or a manifest changed since it
-/// was read.
-pub fn names(
-    plan: &Plan,
+/// When the destination cannot be written, somebody removes what was written, or something changed since it was read.
+pub fn names<'e>(
+    plan: &Plan<'e>,
+    built: Built<'_, 'e>,
     entries: &[Entry],
     catalog: &Catalog,
     destination: &Destination,
@@ -34,7 +34,9 @@ pub fn names(
         return Ok(Outcome::default());
     }
     plan.folders.par_iter().try_for_each(|folder| destination.create_folder(&folder.path_in(&plan.root)))?;
-    let mut unseen = Unseen::of(plan, catalog, destination)?;
+    let mut outcome = built.check()?;
+    outcome.written_files = plan.small_files().count() as u64;
+    let mut unseen = Unseen::of(plan, built, catalog, destination);
     unseen.appear_until(Stage::Grant)?;
     destination.sync()?;
     if unseen.appear_until(Stage::History)? {
@@ -45,7 +47,7 @@ pub fn names(
     unseen.appear_until(Stage::Marker)?;
     destination.sync()?;
     expect(plan, entries.iter(), destination)?;
-    Ok(Outcome { written_files: plan.small_files().count() as u64, ..Outcome::default() })
+    Ok(outcome)
 }
 
 /// What a plan has yet to make visible.
@@ -55,19 +57,20 @@ struct Unseen<'p, 'e> {
     destination: &'p Destination,
     /// Files that appear one by one, in the order in which they may.
     files: &'p [&'e Entry],
-    /// Folders that appear at once, built by now, the last first.
+    /// Folders that appear at once, the last first.
     built: Vec<(&'p Whole<'e>, Build<'p>)>,
 }
 
 impl<'p, 'e> Unseen<'p, 'e> {
-    /// All of it, with the folders that appear at once built aside.
-    fn of(plan: &'p Plan<'e>, catalog: &'p Catalog, destination: &'p Destination) -> Result<Self> {
-        let build = |(folder, whole): (&&Path, &'p Whole<'e>)| {
-            Ok((whole, build(plan, folder, whole, catalog, destination)?))
-        };
-        let mut built = plan.wholes.par_iter().map(build).collect::<Result<Vec<_>>>()?;
+    fn of(
+        plan: &'p Plan<'e>,
+        built: Built<'p, 'e>,
+        catalog: &'p Catalog,
+        destination: &'p Destination,
+    ) -> Self {
+        let mut built = built.folders;
         built.sort_by_key(|(whole, _)| Reverse(whole.stage()));
-        Ok(Self { plan, catalog, destination, files: &plan.files, built })
+        Self { plan, catalog, destination, files: &plan.files, built }
     }
 
     /// Lets everything appear that may until a stage, stage by stage; says whether that was anything.
@@ -99,6 +102,11 @@ impl<'p, 'e> Unseen<'p, 'e> {
         for folder in &whole.folders {
             self.destination.create_folder(&folder.path_in(&self.plan.root))?;
         }
+        for link in &whole.links {
+            let path = link.place.path_in(&self.plan.root);
+            self.destination.share(link.source, &path, Share::HardLink)?;
+        }
+        self.destination.sync()?;
         whole.files.chunk_by(|a, b| a.stage == b.stage).try_for_each(|files| self.write(files))
     }
 
@@ -110,23 +118,6 @@ impl<'p, 'e> Unseen<'p, 'e> {
             self.destination.write_file(&path, &bytes(file, self.catalog)?)
         })
     }
-}
-
-/// Builds a folder aside.
-fn build<'d>(
-    plan: &Plan,
-    folder: &Path,
-    whole: &Whole,
-    catalog: &Catalog,
-    destination: &'d Destination,
-) -> Result<Build<'d>> {
-    let build = destination.build(&plan.root, folder)?;
-    whole.folders.par_iter().try_for_each(|place| build.create_folder(place))?;
-    // Side by side lie files of one folder, which is created once.
-    let mut files = whole.files.clone();
-    files.sort_unstable_by(|a, b| a.place.cmp_by_folder(&b.place));
-    files.par_iter().try_for_each(|file| build.write_file(&file.place, &bytes(file, catalog)?))?;
-    Ok(build)
 }
 
 /// Makes sure that nobody removes what is there while the rest is written: a name must not outlive its content.
@@ -154,20 +145,4 @@ pub fn remove<'p>(folders: impl Iterator<Item = &'p PathBuf>, destination: &Dest
         is_any = true;
     }
     if is_any { destination.sync() } else { Ok(()) }
-}
-
-/// The bytes of a small file.
-fn bytes(file: &Entry, catalog: &Catalog) -> Result<Vec<u8>> {
-    match file.content() {
-        Content::Link(digest) => Ok(digest.to_string().into_bytes()),
-        Content::Text(text) => Ok(text.as_bytes().to_vec()),
-        Content::Manifest(digest) => catalog.manifest_bytes(digest),
-        Content::Inline(digest) => inline(digest, catalog)
-            .ok_or_else(|| anyhow!("no manifest carries the content of {}", shown(&file.place.path()))),
-        Content::Folder | Content::Blob(_) => bail!("{} is no small file", shown(&file.place.path())),
-    }
-}
-
-fn inline(digest: Digest, catalog: &Catalog) -> Option<Vec<u8>> {
-    catalog.inline.get(&digest).map(|bytes| bytes.to_vec())
 }

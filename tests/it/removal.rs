@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::support::complete::{Form, tags, walk};
-use crate::support::course::Course;
+use crate::support::course::{Course, staging};
 
 /// What is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ enum Removal {
     Whole,
     /// The whole destination, and an empty folder takes its place.
     Replaced,
-    /// Some of what is in it.
+    /// Some of what is in it, or else of what is made aside.
     Part,
 }
 
@@ -28,11 +28,16 @@ enum End {
 }
 
 /// Removes what is to be removed, as far as it is there.
-fn remove(removal: Removal, form: Form, destination: &Path) {
-    let removed = match (removal, form) {
-        (Removal::Whole | Removal::Replaced, _) => destination.to_owned(),
-        (Removal::Part, Form::Storage) => destination.join("registry/v2/blobs"),
-        (Removal::Part, Form::Folders) => destination.join("platform"),
+fn remove(removal: Removal, course: &Course, destination: &Path) {
+    let root = course.root(destination);
+    let part = match course.form {
+        Form::Storage => root.join("blobs"),
+        Form::Folders => root.join("platform"),
+    };
+    let removed = match removal {
+        Removal::Whole | Removal::Replaced => destination.to_owned(),
+        Removal::Part if part.exists() => part,
+        Removal::Part => first_aside(&root).unwrap_or(part),
     };
     if let Err(error) = fs::remove_dir_all(&removed) {
         assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}");
@@ -40,6 +45,13 @@ fn remove(removal: Removal, form: Form, destination: &Path) {
     if removal == Removal::Replaced {
         fs::create_dir(destination).unwrap();
     }
+}
+
+/// The first of the folders that are being made aside.
+fn first_aside(root: &Path) -> Option<PathBuf> {
+    let inside =
+        |folder: &Path| fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    staging(root).iter().flat_map(|staging| inside(staging)).filter(|path| path.is_dir()).min()
 }
 
 /// How many names a tree shows, whatever is behind them.
@@ -59,7 +71,7 @@ fn remove_everywhere(course: &Course, removal: Removal, count: usize) {
     let ends = course.at_each(&points, |(number, call), destination| {
         let place = format!("{removal:?} before {} {}", call.name, call.number);
         let held = course.hold(call, destination);
-        remove(removal, form, destination);
+        remove(removal, course, destination);
         let left = names(course, destination);
         let ended = held.go_on();
         let end = match ended.code {

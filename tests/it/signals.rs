@@ -8,6 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use walkdir::WalkDir;
+
 use crate::support::bundle::Ended;
 use crate::support::course::Course;
 use crate::support::held::{Held, send};
@@ -76,20 +78,19 @@ fn end_of(mut child: Child, mut said: String) -> Ended {
     Ended::of(&Output { status, stdout, stderr: said.into_bytes() })
 }
 
-#[test]
-fn all_threads_stop_wherever_they_are() {
+/// Interrupts conversions while several threads are at work.
+fn interrupt_threads(link: &str) {
     const ROUNDS: usize = 30;
     let course = Course::to_registry();
     let rounds: Vec<_> = (0..ROUNDS).collect();
     let ends = course.at_each(&rounds, |round, destination| {
         let (signal, code) = SIGNALS[round % 2];
         let source = course.source();
-        let options = ["to-registry", "-q", "-j", "4", "--link", "copy"].map(OsStr::new);
+        let options = ["to-registry", "-q", "-j", "4", "--link", link].map(OsStr::new);
         let mut child = start(&[&options[..], &[source.as_os_str(), destination.as_os_str()]].concat());
-        // Each round waits for a later blob, so that the signal comes at other places.
-        let blobs = destination.join("registry/v2/blobs/sha256");
-        let count = || fs::read_dir(&blobs).map_or(0, Iterator::count);
-        wait_until(|| count() > round / 2 || child.try_wait().unwrap().is_some());
+        // Each round waits until more is there, in its place or aside, so that the signal comes at other places.
+        let count = || WalkDir::new(destination).into_iter().count();
+        wait_until(|| count() > 4 + 3 * round || child.try_wait().unwrap().is_some());
         let is_over = child.try_wait().unwrap().is_some();
         if !is_over {
             send(signal, child.id());
@@ -107,8 +108,20 @@ fn all_threads_stop_wherever_they_are() {
         ended.code != 0
     });
     let interrupted = ends.iter().filter(|is_interrupted| **is_interrupted).count();
-    println!("-j 4: {interrupted} of {ROUNDS} runs interrupted while threads were at work, {ROUNDS} sound");
+    println!(
+        "--link {link}: {interrupted} of {ROUNDS} runs interrupted with threads at work, {ROUNDS} sound"
+    );
     assert!(interrupted > 0);
+}
+
+#[test]
+fn all_threads_stop_wherever_they_copy() {
+    interrupt_threads("copy");
+}
+
+#[test]
+fn all_threads_stop_while_some_hash_and_others_link() {
+    interrupt_threads("auto");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use walkdir::WalkDir;
 
 use super::super::registry;
 use super::{MANIFEST, VERSION, blob_digest};
-use crate::disk::{EntryKind, Folder};
+use crate::disk::{EntryKind, Folder, is_staging};
 use crate::finding::{self, Finding, Kind};
 use crate::work;
 
@@ -41,6 +41,11 @@ fn place_at(folder: &Path) -> Place {
     place(folder, |name| folder.join(name).symlink_metadata().is_ok())
 }
 
+/// Whether a folder is one in which a run makes images: they are none before they have their places.
+fn is_aside(folder: &Path) -> bool {
+    folder.file_name().and_then(OsStr::to_str).is_some_and(is_staging)
+}
+
 /// Whether a folder is an image's own.
 pub(super) fn is_image(folder: &Path) -> bool {
     matches!(place_at(folder), Place::Image)
@@ -56,6 +61,7 @@ pub(super) fn holds_image(path: &Path, depth: usize) -> bool {
             match place_at(entry.path()) {
                 Place::Image => return true,
                 Place::OtherLayout => walk.skip_current_dir(),
+                Place::Other if is_aside(entry.path()) => walk.skip_current_dir(),
                 Place::Other => {}
             }
         }
@@ -69,8 +75,13 @@ pub(super) fn other_layouts(path: &Path) -> Vec<PathBuf> {
     let mut walk = WalkDir::new(path).sort_by_file_name().into_iter();
     while let Some(entry) = walk.next() {
         let Ok(entry) = entry else { continue };
-        if entry.file_type().is_dir() && matches!(place_at(entry.path()), Place::OtherLayout) {
+        if !entry.file_type().is_dir() {
+            continue;
+        }
+        if matches!(place_at(entry.path()), Place::OtherLayout) {
             found.push(entry.into_path());
+            walk.skip_current_dir();
+        } else if is_aside(entry.path()) {
             walk.skip_current_dir();
         }
     }
@@ -124,6 +135,7 @@ fn look(folder: &Path, is_root: bool) -> Seen {
             }
             for (path, kind) in listed.into_iter().map(|(name, kind)| (folder.join(name), kind)) {
                 match kind {
+                    EntryKind::Folder if is_aside(&path) => {}
                     EntryKind::Folder => below.push(path),
                     // skopeo does not follow it either: what lies behind would be missing without a word.
                     EntryKind::Link if path.is_dir() => {

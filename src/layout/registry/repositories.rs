@@ -11,6 +11,7 @@ use super::links::{self, Link, subfolders};
 use super::paths::{LAYERS, MANIFESTS, REVISIONS, TAGS};
 use crate::catalog::{Catalog, Image, Past};
 use crate::digest::Digest;
+use crate::disk::is_staging;
 use crate::finding::{Finding, Kind, Severity};
 use crate::reference::{Identifier, Reference, Repository, Tag};
 use crate::text::shown;
@@ -73,7 +74,7 @@ fn find(root: &Path, findings: &mut Vec<Finding>) -> BTreeSet<PathBuf> {
             let finding = Finding::at(Kind::NotAFile, entry.path());
             findings.push(finding.expected("a folder").found("a symbolic link"));
         }
-        if !entry.file_type().is_dir() || !name.starts_with('_') {
+        if !entry.file_type().is_dir() || !(name.starts_with('_') || is_staging(&name)) {
             continue;
         }
         walk.skip_current_dir();

@@ -41,11 +41,16 @@ impl Scenario {
         Self::run(name, Form::Storage, "to-registry", options, folder)
     }
 
-    /// `to-registry` of the committed release into a store that holds the one before: a tag moves.
+    /// `to-registry` of the committed release into a store that holds the one before: a tag moves. The store has grown,
+    /// so that all folders are there that blobs lie side by side in, and each blob comes singly.
     pub(crate) fn re_tagging(name: &'static str) -> Self {
         let folder = folder();
         copy_tree(&testdata().join("images"), &folder.path().join("source"));
-        convert("to-registry", &[], &testdata().join("previous"), &folder.path().join("before"));
+        let before = folder.path().join("before");
+        convert("to-registry", &[], &testdata().join("previous"), &before);
+        for first in 0..=u8::MAX {
+            fs::create_dir_all(before.join(format!("registry/v2/blobs/sha256/{first:02x}"))).unwrap();
+        }
         Self::run(name, Form::Storage, "to-registry", &[], folder)
     }
 

@@ -65,7 +65,7 @@ fn expect_order(calls: &[Call]) {
         ["link", "rename"].iter().any(|name| call.name.starts_with(name)) && call.text.contains(place)
     };
     let last = |place: &str| calls.iter().rposition(|call| moves(&call, place));
-    let (content, list) = (last("/lay/blobs/").unwrap(), last("/lay/index.json\"").unwrap());
+    let (content, list) = (last("/lay/blobs").unwrap(), last("/lay/index.json\"").unwrap());
     let is_synced = |from: usize, to: usize| calls[from..to].iter().any(|call| call.name == "syncfs");
     assert!(content < list && is_synced(content, list), "the list comes before its content is durable");
     assert!(last("/lay/oci-layout\"").is_none_or(|version| list < version));
