@@ -32,7 +32,7 @@ use std::path::PathBuf;
 
 use triomphe::Arc;
 
-pub use build::Build;
+pub use build::{Build, Within};
 pub use content::{Content, Reading};
 pub use destination::Destination;
 pub use extent::{Extent, Part, held, parts};

@@ -218,7 +218,7 @@ fn read_whole(mut file: fs::File, size: u64) -> io::Result<Vec<u8>> {
 }
 
 impl File {
-    fn of_stat(place: Place, stat: &FileStat) -> Self {
+    pub(super) fn of_stat(place: Place, stat: &FileStat) -> Self {
         Self(Arc::new(Seen {
             place,
             within: None,

@@ -182,8 +182,12 @@ impl File {
     }
 }
 
-pub(super) fn check_unchanged(source: &File, path: &Path) -> io::Result<()> {
-    let now = File::of(path.into(), &fs::symlink_metadata(path)?);
+fn check_unchanged(source: &File, path: &Path) -> io::Result<()> {
+    expect_same(source, &File::of(path.into(), &fs::symlink_metadata(path)?))
+}
+
+/// Fails unless a file is `source`, as that was when it was looked at.
+pub(super) fn expect_same(source: &File, now: &File) -> io::Result<()> {
     let is_same =
         (now.inode(), now.size, now.modified_ns) == (source.inode(), source.size, source.modified_ns);
     if is_same { Ok(()) } else { Err(io::Error::other("it was changed while it was being converted")) }

@@ -12,8 +12,11 @@ use crate::catalog::Catalog;
 use crate::digest::Digest;
 use crate::disk::{Build, Destination};
 use crate::layout::{Content, Entry};
-use crate::plan::{Plan, Whole};
+use crate::plan::{Link, Plan, Whole};
 use crate::text::shown;
+
+/// How many files one thread makes in a folder before another one helps.
+const AT_A_TIME: usize = 16;
 
 /// Folders that were built aside, with all that belongs into them; dropped, they are gone.
 pub struct Built<'p, 'e> {
@@ -35,20 +38,26 @@ pub fn build<'p, 'e>(
     let build = |(folder, whole): (&&Path, &'p Whole<'e>)| {
         let build = destination.build(&plan.root, folder)?;
         whole.folders.par_iter().try_for_each(|place| build.create_folder(place))?;
-        whole.links.par_iter().try_for_each(|link| {
-            // What the file system refuses once, it is not asked for again.
-            if !is_refused.load(Ordering::Relaxed) {
-                match build.link(link.source, link.place)? {
-                    true => on_placed(),
-                    false => is_refused.store(true, Ordering::Relaxed),
+        links_by_folder(whole).try_for_each(|links| {
+            let within = build.within(links[0].place.folder(), links.len())?;
+            links.par_iter().with_min_len(AT_A_TIME).try_for_each(|link| {
+                // What the file system refuses once, it is not asked for again.
+                if !is_refused.load(Ordering::Relaxed) {
+                    match within.link(link.source, link.place)? {
+                        true => on_placed(),
+                        false => is_refused.store(true, Ordering::Relaxed),
+                    }
                 }
-            }
-            anyhow::Ok(())
+                anyhow::Ok(())
+            })
         })?;
-        // Side by side lie files of one folder, which is created once.
         let mut files = whole.files.clone();
         files.sort_unstable_by(|a, b| a.place.cmp_by_folder(&b.place));
-        files.par_iter().try_for_each(|file| build.write_file(&file.place, &bytes(file, catalog)?))?;
+        files.par_chunk_by(|a, b| a.place.folder() == b.place.folder()).try_for_each(|files| {
+            let within = build.within(files[0].place.folder(), files.len())?;
+            let write = |file: &&Entry| within.write_file(&file.place, &bytes(file, catalog)?);
+            files.par_iter().with_min_len(AT_A_TIME).try_for_each(write)
+        })?;
         Ok((whole, build))
     };
     let folders = plan.wholes.par_iter().map(build).collect::<Result<_>>()?;
@@ -68,22 +77,31 @@ impl Built<'_, '_> {
         if self.is_refused {
             bail!("a link was refused, and nothing took its place");
         }
+        let add = |a: u64, b: u64| anyhow::Ok(a + b);
         let check = |(whole, build): &(&Whole, Build)| {
-            let kept = whole.links.par_iter().map(|link| {
-                build.check(link.source, link.place)?;
-                anyhow::Ok(u64::from(!build.is_as_asked(link.place)?))
+            let kept = links_by_folder(whole).map(|links| {
+                let within = build.within(links[0].place.folder(), links.len())?;
+                let check = |link: &Link| {
+                    within.check(link.source, link.place)?;
+                    Ok(u64::from(!within.is_as_asked(link.place)?))
+                };
+                links.par_iter().with_min_len(AT_A_TIME).map(check).try_reduce(|| 0, add)
             });
-            let kept_owner = kept.try_reduce(|| 0, |a, b| Ok(a + b))?;
-            let mut outcome = Outcome { kept_owner, ..Outcome::default() };
+            let mut outcome = Outcome { kept_owner: kept.try_reduce(|| 0, add)?, ..Outcome::default() };
             whole.links.iter().for_each(|link| outcome.linked.add(link.source.size));
             Ok(outcome)
         };
-        let add = |mut all: Outcome, one| {
+        let add_up = |mut all: Outcome, one| {
             all += one;
             Ok(all)
         };
-        self.folders.par_iter().map(check).try_reduce(Outcome::default, add)
+        self.folders.par_iter().map(check).try_reduce(Outcome::default, add_up)
     }
+}
+
+/// The links that lie side by side in one folder, which is gone to once for all of them.
+fn links_by_folder<'w, 'e>(whole: &'w Whole<'e>) -> impl ParallelIterator<Item = &'w [Link<'e>]> {
+    whole.links.par_chunk_by(|a, b| a.place.folder() == b.place.folder())
 }
 
 /// The bytes of a small file.

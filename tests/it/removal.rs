@@ -27,17 +27,17 @@ enum End {
     Complete,
 }
 
-/// Removes what is to be removed, as far as it is there.
-fn remove(removal: Removal, course: &Course, destination: &Path) {
+/// Removes what is to be removed, as far as it is there; says whether that had its place.
+fn remove(removal: Removal, course: &Course, destination: &Path) -> bool {
     let root = course.root(destination);
     let part = match course.form {
         Form::Storage => root.join("blobs"),
         Form::Folders => root.join("platform"),
     };
-    let removed = match removal {
-        Removal::Whole | Removal::Replaced => destination.to_owned(),
-        Removal::Part if part.exists() => part,
-        Removal::Part => first_aside(&root).unwrap_or(part),
+    let (removed, has_place) = match removal {
+        Removal::Whole | Removal::Replaced => (destination.to_owned(), true),
+        Removal::Part if part.exists() => (part, true),
+        Removal::Part => (first_aside(&root).unwrap_or(part), false),
     };
     if let Err(error) = fs::remove_dir_all(&removed) {
         assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}");
@@ -45,6 +45,7 @@ fn remove(removal: Removal, course: &Course, destination: &Path) {
     if removal == Removal::Replaced {
         fs::create_dir(destination).unwrap();
     }
+    has_place
 }
 
 /// The first of the folders that are being made aside.
@@ -71,7 +72,7 @@ fn remove_everywhere(course: &Course, removal: Removal, count: usize) {
     let ends = course.at_each(&points, |(number, call), destination| {
         let place = format!("{removal:?} before {} {}", call.name, call.number);
         let held = course.hold(call, destination);
-        remove(removal, course, destination);
+        let had_place = remove(removal, course, destination);
         let left = names(course, destination);
         let ended = held.go_on();
         let end = match ended.code {
@@ -90,7 +91,7 @@ fn remove_everywhere(course: &Course, removal: Removal, count: usize) {
         };
         // What had its name before a part was removed may have lost its content. A run that gives names has looked
         // at the content just before; what is removed from then on, it finds missing in the end.
-        if removal != Removal::Part || end == End::Complete {
+        if removal != Removal::Part || end == End::Complete || !had_place {
             course.expect_sound(destination);
         } else if !gives_names.contains(&(&call.name, call.number)) {
             assert_eq!(names(course, destination), left, "{place}: {}", ended.said);
