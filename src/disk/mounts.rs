@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nix::sys::stat::makedev;
-use nix::unistd::{AccessFlags, access, geteuid};
+use nix::unistd::{AccessFlags, Uid, access, geteuid};
 
 use super::{File, Inode};
 use crate::text::shown;
@@ -128,6 +128,8 @@ pub struct Links {
     mount: PathBuf,
     /// Whether the device is mounted more than once, so that a file's own mount has to be found out.
     is_ambiguous: bool,
+    /// Who links.
+    user: Uid,
 }
 
 impl Links {
@@ -138,7 +140,7 @@ impl Links {
     pub fn to(folder: &Path) -> Result<Self> {
         let device = device_of(folder)?;
         let is_ambiguous = mounts().iter().filter(|mount| mount.device == device).count() > 1;
-        Ok(Self { device, mount: mount_of(folder)?, is_ambiguous })
+        Ok(Self { device, mount: mount_of(folder)?, is_ambiguous, user: geteuid() })
     }
 
     /// Whether `file` lies on the same device.
@@ -153,15 +155,14 @@ impl Links {
         file.within.is_none()
             && self.is_on_device(file)
             && (!self.is_ambiguous || mount_of(&file.path()).is_ok_and(|mount| mount == self.mount))
-            && is_permitted(file)
+            && is_permitted(file, self.user)
     }
 }
 
-/// Whether this process may link the file: where hard links are protected, only the owner and those who may
+/// Whether this process, which is this user's, may link the file: where hard links are protected, only the owner and those who may
 /// write it are allowed to, proc(5) on `/proc/sys/fs/protected_hardlinks`.
-fn is_permitted(file: &File) -> bool {
+fn is_permitted(file: &File, user: Uid) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let user = geteuid();
     user.is_root()
         || fs::metadata(file.path()).is_ok_and(|metadata| metadata.uid() == user.as_raw())
         || access(&file.path(), AccessFlags::R_OK | AccessFlags::W_OK).is_ok()

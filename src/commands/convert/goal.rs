@@ -17,6 +17,11 @@ pub(super) struct Goal {
 }
 
 impl Goal {
+    /// Whether there is a place at which nothing is.
+    pub(super) fn lacks_anything(&self) -> bool {
+        self.present.iter().any(|present| matches!(present, Present::Missing { .. }))
+    }
+
     /// Which files claim to hold what the images need, and what else has to be at the destination.
     pub(super) fn claims<'c>(&self, catalog: &'c Catalog) -> Claims<'c> {
         let laid_out = self.entries.iter().filter_map(|entry| match entry.content() {

@@ -125,7 +125,7 @@ impl Run<'_> {
         trust: Trust,
         report: &mut report::Conversion,
     ) -> Result<Option<Hashed>> {
-        let blobs = self.blobs(verdicts)?;
+        let blobs = self.blobs(&goal, verdicts)?;
         match self.attempt_with(blobs, goal, catalog, verdicts, trust, report)? {
             Attempt::Over => Ok(None),
             Attempt::Refuted(found) => Ok(Some(found)),
@@ -138,9 +138,9 @@ impl Run<'_> {
     }
 
     /// When blobs get their places: what is copied must not be lost if the run is killed.
-    fn blobs(&self, verdicts: &Verdicts) -> Result<Blobs> {
+    fn blobs(&self, goal: &Goal, verdicts: &Verdicts) -> Result<Blobs> {
         let is_linked = matches!(self.asked.share, Share::Auto | Share::HardLink);
-        if !is_linked || disk::volumes(self.root)?.len() > 1 {
+        if !is_linked || !goal.lacks_anything() || disk::volumes(self.root)?.len() > 1 {
             return Ok(Blobs::Singly);
         }
         let links = Links::to(self.root)?;
