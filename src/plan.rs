@@ -126,8 +126,8 @@ pub fn plan<'e>(
                     (Content::Folder, Some(whole)) => whole.folders.push(&entry.place),
                     (Content::Folder, None) => plan.folders.push(&entry.place),
                     (Content::Blob(digest), whole) => {
-                        let sound = verdicts.get(&digest).and_then(|verdict| verdict.sound().first());
-                        match whole.zip(sound) {
+                        let sound = || verdicts.get(&digest)?.sound().first();
+                        match whole.and_then(|whole| Some((whole, sound()?))) {
                             Some((whole, source)) => whole.links.push(Link { place: &entry.place, source }),
                             None => targets.push((digest, &entry.place)),
                         }

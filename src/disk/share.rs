@@ -73,7 +73,7 @@ impl Destination {
     /// When the system refuses for any other reason, when `source` is not as it was when it was looked at, or
     /// when `how` allows nothing else and the file system cannot.
     pub fn share(&self, source: &File, target: &Path, how: Share) -> Result<Option<Shared>> {
-        let message = |what: &str| format!("cannot {what} {} to {}", shown(&source.path()), shown(target));
+        let message = |what| cannot(what, source, target);
         if source.within.is_some() {
             let reason = || io::Error::new(io::ErrorKind::Unsupported, "it is no file of its own");
             return if how == Share::HardLink {
@@ -191,6 +191,11 @@ pub(super) fn expect_same(source: &File, now: &File) -> io::Result<()> {
     let is_same =
         (now.inode(), now.size, now.modified_ns) == (source.inode(), source.size, source.modified_ns);
     if is_same { Ok(()) } else { Err(io::Error::other("it was changed while it was being converted")) }
+}
+
+/// Says that a file cannot be linked or cloned.
+pub(super) fn cannot(what: &str, source: &File, target: &Path) -> String {
+    format!("cannot {what} {} to {}", shown(&source.path()), shown(target))
 }
 
 /// Whether the file system says that it cannot, rather than that it failed: another device, too many links,

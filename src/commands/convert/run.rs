@@ -167,7 +167,7 @@ impl Run<'_> {
         report.plans(&plan, space::check(&plan, catalog, self.asked.share, 0)?);
         let mut hashing = self.started.elapsed();
         if let Some(destination) = self.may_write(report) {
-            let mut built = match trust {
+            let built = match trust {
                 Trust::Known => self.build(&plan, catalog, destination)?,
                 Trust::Presumed => {
                     let build = || {
@@ -187,16 +187,19 @@ impl Run<'_> {
             if built.is_refused() {
                 return Ok(Attempt::Unlinked);
             }
+            let mut built = Some(built);
             if let Some(damage) = self.place(destination, &plan, catalog, verdicts, report)? {
-                drop(built);
+                built = None;
                 catalog.leave_out(&damage.broken, &damage.unsound);
                 kept = self.asked.target.entries_beside(catalog, self.root)?;
                 entries = &kept;
                 plan.keep_only(entries);
-                built = self.build(&plan, catalog, destination)?;
+                if self.may_write(report).is_some() {
+                    built = Some(self.build(&plan, catalog, destination)?);
+                }
             }
             hashing = self.started.elapsed();
-            if let Some(destination) = self.may_write(report) {
+            if let Some(built) = built {
                 report.outcome += execute::names(&plan, built, entries, catalog, destination)?;
             }
         }

@@ -14,7 +14,7 @@ use nix::unistd::linkat;
 
 use super::Build;
 use crate::disk::destination::{folder_of, or_after};
-use crate::disk::share::{cannot_share, expect_same};
+use crate::disk::share::{cannot, cannot_share, expect_same};
 use crate::disk::{File, Place};
 use crate::text::shown;
 
@@ -142,6 +142,6 @@ impl Within<'_> {
     }
 
     fn cannot_link(&self, source: &File, place: &Place) -> String {
-        format!("cannot link {} to {}", shown(&source.path()), shown(&self.target(place)))
+        cannot("link", source, &self.target(place))
     }
 }
